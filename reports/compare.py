@@ -1,0 +1,171 @@
+"""Who is faster: rankings and verdict sentences, claimed only where the interval of the ratio excludes 1.
+
+A ranking needs a passed certificate of every program that is compared; otherwise it is withheld.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from reports import stats
+from reports.certificates import MISSING, Certificate, Program
+from reports.metrics import RANKED
+from reports.names import framework_order, mode_order, program_title
+from reports.tables import records
+
+State = Literal["faster", "tie", "withheld", "open"]
+NO_DIFFERENCE = "no difference detectable on this machine"
+UNSTABLE = 0.10  # an interval of the median wider than this, to either side, marks a program as unstable
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One program of a ranking. `ratio`: its median latency over the fastest one's, 1 for the fastest itself."""
+
+    framework: str
+    mode: str
+    median: float  # seconds, as are its interval's ends
+    low: float
+    high: float
+    data: stats.Blocks = field(repr=False, compare=False)
+    ratio: stats.Ratio
+
+    @property
+    def title(self) -> str:
+        return program_title(self.framework, self.mode)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What can be said of one workload in one phase at one size. `entries`: every program, fastest first."""
+
+    suite: str
+    workload: str
+    phase: str
+    size: str
+    state: State
+    sentence: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def best(self) -> list[Entry]:
+        """The fastest mode of each framework, fastest first."""
+        return best(self.entries)
+
+
+def best(entries: tuple[Entry, ...]) -> list[Entry]:
+    chosen: dict[str, Entry] = {}
+    for entry in entries:
+        chosen.setdefault(entry.framework, entry)
+    return list(chosen.values())
+
+
+def verdicts(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> list[Verdict]:
+    """A verdict for each workload x phase x size of one run's enriched rows that has a latency, in sorted order."""
+    groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    for row in records(frame[frame["metric"].isin(RANKED.values())]):
+        groups.setdefault((row["suite"], row["workload"], row["phase"], row["size"]), []).append(row)
+    found = []
+    for (suite, workload, phase, size), rows in sorted(groups.items()):
+        entries = _entries([row for row in rows if row["status"] == "ok"])
+        problem = withheld(workload, [(entry.framework, entry.mode) for entry in entries], proofs)
+        state, sentence = _judge(best(entries)) if not problem else ("withheld", f"Ranking withheld: {problem}.")
+        found.append(Verdict(suite, workload, phase, size, state, sentence, entries))
+    return found
+
+
+def withheld(workload: str, programs: list[tuple[str, str]], proofs: dict[Program, Certificate]) -> str:
+    """Why these programs may not be ranked: which certificate is missing or failed, with the figure; '' if none is."""
+    problems = []
+    for framework, mode in programs:
+        proof = proofs.get((workload, framework, mode), MISSING)
+        if proof.status != "passed":
+            problems.append(f"certificate of {program_title(framework, mode)} {proof.status} ({proof.problem})")
+    return "; ".join(problems)
+
+
+def claim(ratio: stats.Ratio) -> str:
+    """As in "1.31x faster [1.24, 1.39]"."""
+    return f"{ratio.value:.2f}x faster [{ratio.low:.2f}, {ratio.high:.2f}]"
+
+
+def _entries(rows: list[dict[str, Any]]) -> tuple[Entry, ...]:
+    rows = sorted(rows, key=lambda row: (row["value"], framework_order(row["framework"]), mode_order(row["mode"])))
+    data = [stats.blocks(row["samples"] or [row["value"]], row["calls_per_block"]) for row in rows]
+    ratios = [stats.Ratio(1.0, 1.0, 1.0)] + [stats.ratio_of_medians(mine, data[0], paired=True) for mine in data[1:]]
+    return tuple(
+        Entry(row["framework"], row["mode"], row["value"], row["low"], row["high"], mine, ratio)
+        for row, mine, ratio in zip(rows, data, ratios, strict=bool(rows))
+    )
+
+
+def _judge(ranking: list[Entry]) -> tuple[State, str]:
+    """The sentence on the fastest mode of each framework. Needs passed certificates."""
+    if not ranking:
+        return "open", "No program has a figure."
+    leader, others = ranking[0], ranking[1:]
+    if not others:
+        return "open", f"Only {leader.title} has a figure: nothing to compare it with."
+    if not all(entry.ratio.known for entry in others):
+        return "open", f"No verdict: an interval needs at least {stats.MIN_BLOCKS} blocks of samples."
+    slower = [entry for entry in others if entry.ratio.excludes_one]
+    level = [entry for entry in others if not entry.ratio.excludes_one]
+    claims = _list([f"{claim(entry.ratio)} than {entry.title}" for entry in slower])
+    if not level:
+        return "faster", f"{leader.title} is {claims}."
+    tie = f"{_list([entry.title for entry in [leader, *level]])}: {NO_DIFFERENCE}"
+    return "tie", f"{tie}; {leader.title} is {claims}." if slower else f"{tie}."
+
+
+def _list(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How well this run can tell programs apart. Fractions, not percent."""
+
+    compared: int  # programs compared with themselves
+    false_alarms: int  # of these, intervals that exclude 1
+    detectable: float  # median half-width of those intervals: the smallest difference these data can show
+    unstable: tuple[str, ...]  # programs whose median is known to worse than UNSTABLE
+
+
+def noise(verdicts_: list[Verdict]) -> Noise:
+    """The A/A comparison over all programs of a run: each against itself, as if it were two."""
+    ratios, unstable = [], []
+    for verdict in verdicts_:
+        for entry in verdict.entries:
+            if max(entry.high - entry.median, entry.median - entry.low) > UNSTABLE * entry.median:
+                unstable.append(f"{entry.title}, {verdict.workload}, {verdict.phase.lower()}")
+            ratio = stats.against_itself(entry.data)
+            if ratio.known:
+                ratios.append(ratio)
+    halves = [(ratio.high - ratio.low) / 2 for ratio in ratios]
+    detectable = float(pd.Series(halves).median()) if halves else math.nan
+    return Noise(len(ratios), sum(ratio.excludes_one for ratio in ratios), detectable, tuple(unstable))
+
+
+def break_even(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+    """Calls after which a mode has earned back its longer first call, against eager, by (framework, mode).
+
+    rows: the latency and first-call rows of one workload and size.
+    """
+    first = {_program(row): row["value"] for row in rows if row["metric"] == "cold_start_first_call"}
+    steady = {_program(row): row["value"] for row in rows if row["metric"] == "inference_latency"}
+    calls = {}
+    for framework, mode in first.keys() & steady.keys():
+        eager = (framework, "eager")
+        if eager not in first or eager not in steady:
+            continue
+        longer = first[framework, mode] - first[eager]
+        saved = steady[eager] - steady[framework, mode]
+        if longer > 0 and saved > 0:  # never so where either figure is not a number
+            calls[framework, mode] = math.ceil(longer / saved)
+    return calls
+
+
+def _program(row: dict[str, Any]) -> tuple[str, str]:
+    return str(row["framework"]), str(row["mode"])

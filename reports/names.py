@@ -1,0 +1,67 @@
+"""How a reader sees the names on disk: titles, and one colour-blind-safe colour for each framework everywhere."""
+
+from dataclasses import dataclass
+
+KERNELS = "kernels"  # the suite whose workloads share one chart and one table
+
+
+@dataclass(frozen=True)
+class Framework:
+    title: str
+    colour: str
+
+
+# Okabe and Ito's palette, chosen to be told apart with every common form of colour blindness.
+FRAMEWORKS = {
+    "pytorch": Framework("PyTorch", "#D55E00"),
+    "tensorflow": Framework("TensorFlow", "#0072B2"),
+    "keras-tensorflow": Framework("Keras on TF", "#009E73"),
+    "keras-torch": Framework("Keras on torch", "#CC79A7"),
+    "keras-jax": Framework("Keras on JAX", "#E69F00"),
+}
+OTHER_COLOUR = "#7F7F7F"
+MODES = ("eager", "graph", "compiled")
+
+PHASE_TITLES = {
+    "Inference": "Inference",
+    "Training": "Training step",
+    "ColdStart": "Cold start",
+    "Accuracy": "Accuracy of the same trained weights",
+    "Fit": "Training to a held-out accuracy",
+}
+KERNEL_PHASE_TITLES = {"Inference": "Forward", "Training": "Forward and backward", "ColdStart": "Cold start"}
+
+
+def framework_title(framework: str) -> str:
+    known = FRAMEWORKS.get(framework)
+    return known.title if known else framework
+
+
+def framework_colour(framework: str) -> str:
+    known = FRAMEWORKS.get(framework)
+    return known.colour if known else OTHER_COLOUR
+
+
+def framework_class(framework: str) -> str:
+    """CSS class of a framework: from our own list only, so that no text of a result file reaches an attribute."""
+    return f"fw-{framework}" if framework in FRAMEWORKS else "fw-other"
+
+
+def program_title(framework: str, mode: str) -> str:
+    """As in "PyTorch (eager)"."""
+    return f"{framework_title(framework)} ({mode})" if mode else framework_title(framework)
+
+
+def phase_title(phase: str, suite: str) -> str:
+    titles = KERNEL_PHASE_TITLES if suite == KERNELS else PHASE_TITLES
+    return titles.get(phase, phase)
+
+
+def framework_order(framework: str) -> tuple[int, str]:
+    """Sort key: known frameworks in their fixed order, others after them by name."""
+    known = list(FRAMEWORKS)
+    return (known.index(framework) if framework in known else len(known), framework)
+
+
+def mode_order(mode: str) -> tuple[int, str]:
+    return (MODES.index(mode) if mode in MODES else len(MODES), mode)
