@@ -1,0 +1,123 @@
+"""The processor, and how much of it this process may use. Importing this takes milliseconds: thread pools ask it."""
+
+import math
+import os
+from typing import NamedTuple
+
+from hwprobe import cgroup
+from hwprobe.facts import Room, known, known_or, unknown
+from hwprobe.files import clean, field, parse_int, read_int, read_text
+
+_CPU = "/sys/devices/system/cpu"
+_MOST_CPUS = 8192  # the kernel's own bound; keeps a broken "0-99999999999" from filling the memory
+# Those that decide which kernels a framework picks, on x86 and on Arm.
+_X86 = "sse4_2 avx avx2 fma f16c avx_vnni avx512f avx512_vnni avx512_bf16 avx512_fp16 amx_tile amx_bf16 amx_int8"
+_ARM = "asimd asimdhp asimddp i8mm bf16 sve sve2"
+_INSTRUCTION_SETS = (*_X86.split(), *_ARM.split())
+
+
+class _Cpus(NamedTuple):
+    logical: int | None  # online in the machine
+    physical: int | None  # cores, without their second threads
+    affinity: int | None  # logical CPUs that this process may run on
+    reachable: int | None  # the cores of these
+    quota: float | None  # CPUs' worth of time
+
+    @property
+    def cores(self) -> float | None:
+        """min(physical cores, affinity, quota): not rounded."""
+        limits = [limit for limit in (self.reachable or self.affinity or self.logical, self.quota) if limit is not None]
+        return min(limits, default=None)
+
+    @property
+    def limited_by(self) -> str:
+        if self.quota is not None and self.cores == self.quota and self.quota != self.reachable:
+            return "quota"
+        if self.reachable is not None and self.physical is not None and self.reachable < self.physical:
+            return "affinity"
+        return "machine"
+
+
+def usable_cpus(root: str = "/") -> int:
+    """Threads that run on cores of their own: min(physical cores, affinity, quota rounded up), at least 1."""
+    return max(1, math.ceil(_count(root).cores or 1))
+
+
+def collect(root: str = "/") -> Room:
+    """Model, cores and clock. `cores` is what the process may use, not rounded; `usable` is the same as threads."""
+    cpus = _count(root)
+    topology = f"{_CPU}/cpu*/topology"
+    info = read_text("/proc/cpuinfo", root)
+    flags = field(info, "flags") or field(info, "Features")
+    clock = read_int(f"{_CPU}/cpu0/cpufreq/cpuinfo_max_freq", root)
+    return {
+        "model": known_or(_model(info, root), "the system does not name it", "/proc/cpuinfo"),
+        "logical": known_or(cpus.logical, "cannot be counted", f"{_CPU}/online", "CPUs"),
+        "physical": known_or(cpus.physical, "no topology is shown", topology, "CPUs"),
+        "affinity": known_or(cpus.affinity, "cannot be read", "/proc/self/status", "CPUs"),
+        "quota": known_or(cpus.quota, "no quota is set", "control group", "CPUs"),
+        "cores": known_or(cpus.cores, "cannot be counted", "min(physical cores, affinity, quota)", "CPUs"),
+        "usable": known(max(1, math.ceil(cpus.cores or 1)), "cores, rounded up", "CPUs"),
+        "limited_by": known(cpus.limited_by, "the smallest of machine, affinity, quota"),
+        "instruction_sets": known([name for name in _INSTRUCTION_SETS if name in flags.split()], "/proc/cpuinfo")
+        if flags
+        else unknown("the system does not list them", "/proc/cpuinfo"),
+        # Not /proc/cpuinfo's "cpu MHz": inside a virtual machine it is a constant that no clock ever runs at.
+        "max_clock": known_or(
+            None if clock is None else clock / 1000, "no frequency driver", f"{_CPU}/cpu0/cpufreq", "MHz"
+        ),
+    }
+
+
+def _count(root: str) -> _Cpus:
+    online = _ranges(read_text(f"{_CPU}/online", root))
+    # Cpus_allowed_list may name CPUs that are possible but absent, hence the intersection.
+    allowed = _ranges(field(read_text("/proc/self/status", root), "Cpus_allowed_list")) & (
+        online or set(range(_MOST_CPUS))
+    )
+    counts = _Cpus(
+        logical=len(online) or None,
+        physical=_cores(online, root),
+        affinity=len(allowed) or None,
+        reachable=_cores(allowed, root),
+        quota=cgroup.cpu_quota(root),
+    )
+    return _ask_the_system(counts) if root == "/" else counts
+
+
+def _ask_the_system(counts: _Cpus) -> _Cpus:
+    """What /proc and /sys left open: everything on macOS and Windows, the topology in some sandboxes."""
+    if counts.physical is None:
+        import psutil  # here, because it is seldom needed and costs 30 ms
+
+        counts = counts._replace(physical=psutil.cpu_count(logical=False))
+    logical = counts.logical or os.cpu_count()
+    affinity = counts.affinity or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical)
+    reachable = counts.reachable or min((n for n in (counts.physical, affinity) if n), default=None)
+    return counts._replace(logical=logical, affinity=affinity, reachable=reachable)
+
+
+def _cores(cpus: set[int], root: str) -> int | None:
+    """Distinct groups of sibling threads; core_id would not do, it repeats from one die to the next."""
+    siblings = {read_text(f"{_CPU}/cpu{cpu}/topology/thread_siblings_list", root) for cpu in cpus}
+    return len(siblings) if siblings and None not in siblings else None
+
+
+def _ranges(text: str | None) -> set[int]:
+    """The numbers in "0-3,8"."""
+    numbers: set[int] = set()
+    for part in (text or "").strip().split(","):
+        first, dash, last = part.partition("-")
+        low, high = parse_int(first), parse_int(last if dash else first)
+        if low is not None and high is not None and low >= 0:
+            numbers.update(range(low, min(high + 1, _MOST_CPUS)))
+    return numbers
+
+
+def _model(info: str | None, root: str) -> str | None:
+    name = field(info, "model name") or field(info, "Hardware") or field(info, "Model")
+    if name is None and root == "/":
+        import platform
+
+        name = platform.processor()
+    return clean(name)

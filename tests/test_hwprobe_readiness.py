@@ -1,0 +1,438 @@
+"""hwprobe's verdicts, exit codes, privacy and the comparison of conditions; the command in a process of its own."""
+
+import getpass
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hwprobe_tree import CGROUP_2, NVME, machine, tree
+
+import hwprobe
+from hwprobe import conditions
+from hwprobe.facts import Fact, at_least, known, unknown
+from hwprobe.fingerprint import fingerprint
+from hwprobe.readiness import CHECKS, CheckResult, exit_code, judge
+
+GIB, GB = 2**30, 10**9
+HERE = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> dict[str, Any]:
+    """A machine with 8 cores, 15.5 GiB, 512 GB NVMe and a GPU of 8 GiB: it meets both tiers."""
+    found = hwprobe.collect(machine(tmp_path))
+    found["gpu"] = {**found["gpu"], "count": known(1, "NVML"), "vram": known(8 * GIB, "NVML", "bytes")}
+    return found
+
+
+def row(facts: dict[str, Any], check: str, tier: str = "minimum", **options: Any) -> CheckResult:
+    rows = judge(facts, **options)["tiers"][tier]["checks"]
+    return next(row for row in rows if row["check"] == check)
+
+
+def with_fact(facts: dict[str, Any], check: str, fact: Fact) -> dict[str, Any]:
+    room, name = {"cores": ("cpu", "cores"), "vram": ("gpu", "vram"), "ram": ("memory", "usable")}.get(check, ("", ""))
+    if room:
+        return {**facts, room: {**facts[room], name: fact}}
+    return {**facts, "disk": {"data": {**facts["disk"]["current folder"], "size": fact}}}
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_good_machine_meets_both_tiers(facts: dict[str, Any]) -> None:
+    readiness = judge(facts)
+    assert {tier: result["verdict"] for tier, result in readiness["tiers"].items()} == {
+        "minimum": "pass",
+        "ideal": "pass",
+    }
+    assert [row["required"] for row in readiness["tiers"]["minimum"]["checks"]] == [4, 2 * GIB, 8 * GIB, 128 * GB]
+    assert [row["required"] for row in readiness["tiers"]["ideal"]["checks"]] == [8, 8 * GIB, 16 * GIB, 512 * GB]
+    assert readiness["forced"] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "measured", "minimum", "ideal"),
+    [
+        ("cores", 3, "fail", "fail"),
+        ("cores", 3.9, "fail", "fail"),  # no tolerance on cores: a quota of 3.9 is not 4
+        ("cores", 4, "pass", "fail"),
+        ("cores", 8, "pass", "pass"),
+        ("ram", 7.6 * GIB, "pass", "fail"),
+        ("ram", 7.3 * GIB, "fail", "fail"),
+        ("ram", 15.995 * GIB, "pass", "pass"),
+        ("ram", 14.7 * GIB, "pass", "fail"),
+        ("vram", 15 * GIB, "pass", "pass"),
+        ("vram", 7.4 * GIB, "pass", "pass"),
+        ("vram", 1.8 * GIB, "fail", "fail"),
+        ("disk", 120 * GB, "pass", "fail"),
+        ("disk", 117 * GB, "fail", "fail"),
+        ("disk", 480 * GB, "pass", "pass"),
+        ("disk", 470 * GB, "pass", "fail"),
+    ],
+)
+def test_limits_and_the_tolerance_of_8_percent(
+    facts: dict[str, Any], check: str, measured: float, minimum: str, ideal: str
+) -> None:
+    changed = with_fact(facts, check, known(measured, "test"))
+    assert row(changed, check)["verdict"] == minimum
+    assert row(changed, check, "ideal")["verdict"] == ideal
+
+
+def test_a_pass_by_tolerance_says_so(facts: dict[str, Any]) -> None:
+    found = row(with_fact(facts, "ram", known(7.6 * GIB, "test")), "ram")
+    assert (found["verdict"], found["reason"]) == ("pass", "within 8% of the nominal size")
+
+
+@pytest.mark.parametrize("check", list(CHECKS))
+def test_unknown_is_a_verdict_of_its_own(facts: dict[str, Any], check: str) -> None:
+    changed = with_fact(facts, check, unknown("hidden", "test"))
+    found = row(changed, check)
+    assert (found["verdict"], found["measured"], found["reason"]) == ("unknown", None, "hidden")
+    assert found["remedy"]
+    result = judge(changed)["tiers"]["minimum"]
+    assert result["verdict"] == "unknown"
+    assert (exit_code(result), exit_code(result, strict=True)) == (0, 4)
+
+
+def test_a_floor_passes_but_never_fails(facts: dict[str, Any]) -> None:
+    assert row(with_fact(facts, "disk", at_least(200 * GB, "statvfs", "overlay")), "disk")["verdict"] == "pass"
+    assert row(with_fact(facts, "disk", at_least(50 * GB, "statvfs", "overlay")), "disk")["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "code"),
+    [
+        (known("NVMe", "test"), "pass", 0),
+        (known("SATA SSD", "test"), "pass", 0),
+        (known("HDD", "test"), "fail", 3),
+        (unknown("virtual", "test"), "warn", 0),
+    ],
+)
+def test_kind_of_disk(facts: dict[str, Any], kind: Fact, verdict: str, code: int) -> None:
+    facts["disk"]["current folder"]["kind"] = kind
+    found = row(facts, "disk")
+    assert found["verdict"] == verdict
+    assert (found["remedy"] is None) == (verdict == "pass")
+    result = judge(facts)["tiers"]["minimum"]
+    assert result["verdict"] == verdict
+    assert exit_code(result, strict=True) == code
+
+
+def test_a_failure_outweighs_an_unknown(facts: dict[str, Any]) -> None:
+    changed = with_fact(with_fact(facts, "ram", known(GIB, "test")), "vram", unknown("hidden", "test"))
+    result = judge(changed)["tiers"]["minimum"]
+    assert (result["verdict"], exit_code(result, strict=True)) == ("fail", 3)
+
+
+def test_no_gpu_fails_and_can_be_ignored(tmp_path: Path) -> None:
+    facts = hwprobe.collect(machine(tmp_path))
+    facts["gpu"].update(count=known(0, "test"), vram=known(0, "test", "bytes"))
+    assert row(facts, "vram")["verdict"] == "fail"
+    assert row(facts, "vram")["reason"] == "no NVIDIA GPU found; CPU benchmarks still run"
+    forced = judge(facts, ignore=["vram"])
+    assert forced["tiers"]["minimum"]["verdict"] == "pass"
+    assert forced["forced"] == ["vram"]
+    assert row(facts, "vram", ignore=["vram"])["verdict"] == "skipped"
+
+
+def test_a_container_is_told_to_raise_its_limits(tmp_path: Path) -> None:
+    limits = {"sys/fs/cgroup/cpu.max": "200000 100000", "sys/fs/cgroup/memory.max": str(2 * GIB)}
+    facts = hwprobe.collect(machine(tmp_path, **limits))
+    assert row(facts, "cores")["remedy"] == "raise the quota: docker run --cpus 4"
+    assert row(facts, "ram")["remedy"] == "raise the limit: docker run --memory 8g"
+    # 16 GiB of RAM would do for the ideal tier, and so would 8 cores: there too the limits are the cause.
+    assert row(facts, "cores", "ideal")["measured"] == 2
+
+
+def test_a_small_machine_in_a_container_is_not_told_to_raise_its_limits(facts: dict[str, Any]) -> None:
+    facts["cpu"].update(
+        cores=known(1, "t"), physical=known(2, "t"), quota=known(1, "t"), limited_by=known("quota", "t")
+    )
+    assert row(facts, "cores")["remedy"] == "use a machine with 4 or more physical cores"
+
+
+def test_a_stored_report_is_judged_like_the_live_machine(facts: dict[str, Any]) -> None:
+    assert judge(json.loads(json.dumps(facts))) == judge(facts)
+
+
+def test_wrong_names_are_refused(facts: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no such check: gpu"):
+        judge(facts, ignore=["gpu"])
+    with pytest.raises(KeyError):
+        judge(facts, tiers=["best"])
+
+
+# --- fingerprint and privacy ----------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_holds_still_and_tells_machines_apart(tmp_path: Path) -> None:
+    first = hwprobe.collect(machine(tmp_path / "a"))
+    again = hwprobe.collect(machine(tmp_path / "b", **{"proc/sys/kernel/osrelease": "6.2.0\n"}))
+    again["memory"]["usable"]["value"] -= 20 << 20  # a few MB, as between two kernels
+    other = hwprobe.collect(machine(tmp_path / "c", **{"proc/cpuinfo": "model name : Another CPU\n"}))
+    assert fingerprint(first)["id"] == fingerprint(again)["id"]
+    assert fingerprint(first)["id"] != fingerprint(other)["id"]
+    assert re.fullmatch("[0-9a-f]{12}", fingerprint(first)["id"])
+
+
+def test_what_names_people_and_machines_stays_out(tmp_path: Path) -> None:
+    nvme = NVME.removeprefix("/")
+    planted = {
+        "proc/self/cgroup": "0::/SECRET.slice/SECRET.scope\n",
+        "proc/self/mountinfo": f"{CGROUP_2}\n21 1 259:1 / / rw - ext4 /dev/SECRET rw\n"
+        "22 21 0:7 / /home/SECRET rw - nfs SECRET:/export rw,addr=10.1.2.3\n",
+        "sys/fs/cgroup/SECRET.slice/cpu.max": "200000 100000\n",
+        "sys/fs/cgroup/SECRET.slice/memory.max": "4000000000\n",
+        "sys/fs/cgroup/SECRET.slice/SECRET.scope/cpu.stat": "nr_throttled 3\n",
+        "proc/sys/kernel/hostname": "SECRET\n",
+        "etc/hostname": "SECRET\n",
+        "etc/machine-id": "SECRET\n",
+        "proc/cmdline": "root=UUID=SECRET\n",
+        f"{nvme}/serial": "SECRET\n",
+        f"{nvme}/device/serial": "SECRET\n",
+        f"{nvme}/wwid": "SECRET\n",
+        "sys/class/net/eth0/address": "SECRET\n",
+        "sys/class/power_supply/SECRET/type": "Battery\n",
+        "proc/self/stat": "7 (SECRET) S " + "1 " * 40,
+        "home/SECRET/data/a": "",
+    }
+    root = machine(tmp_path, **planted)
+    facts = hwprobe.collect(root, paths={"data": "/home/SECRET/data", "system": "/"})
+    assert facts["cpu"]["quota"]["value"] == 2  # the planted files were read
+    assert facts["disk"]["data"]["filesystem"]["value"] == "nfs"
+    now = conditions.collect(root)
+    assert now["throttled_periods"]["value"] == 3
+    text = json.dumps([facts, now, judge(facts), fingerprint(facts)])
+    for word in ("SECRET", "10.1.2.3", str(tmp_path), "0000:01"):
+        assert word not in text
+
+
+# --- conditions -----------------------------------------------------------------------------------------------------
+
+
+def reading(root: Path, second: int, own: int, **changes: str) -> dict[str, Fact]:
+    """Conditions `second` seconds after the start, of two CPUs of which this process used `own` ticks."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    files = {
+        "/proc/stat": f"cpu  {own} 0 0 {2 * second * ticks - own} 0 0 0 0 0 0\n",
+        "/proc/self/stat": f"7 (a b) c) S {'0 ' * 10}{own} 0 0 0 {'0 ' * 4}55 0\n",
+        "/proc/vmstat": "pswpin 5\npswpout 5\noom_kill 1\n",
+        "/proc/self/cgroup": "0::/\n",
+        "/proc/self/mountinfo": CGROUP_2,
+        "/sys/fs/cgroup/cpu.stat": "nr_throttled 3\n",
+        "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "4\n",
+    }
+    return conditions.collect(tree(root, files | changes))
+
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize(
+    ("changes", "tainted_by"),
+    [
+        ({}, []),
+        # Of 10 s on 2 CPUs this process used 5: user, nice, system, idle, iowait, irq, softirq, steal.
+        ({"/proc/stat": f"cpu  {6 * TICKS} 0 0 {14 * TICKS} 0 0 0 0"}, []),  # 1 s of 20: 5 %, not above
+        ({"/proc/stat": f"cpu  {7 * TICKS} 0 0 {13 * TICKS} 0 0 0 0"}, ["other load"]),
+        ({"/proc/stat": f"cpu  {5 * TICKS} {9 * TICKS} 0 {6 * TICKS} 0 0 0 0"}, ["other load"]),  # nice
+        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {13 * TICKS} {2 * TICKS} 0 0 0"}, []),  # waiting for a disk is idle
+        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {14 * TICKS} 0 0 0 {1 * TICKS}"}, ["steal"]),
+        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {15 * TICKS} 0 0 0 {TICKS // 10}"}, []),
+        ({"/sys/fs/cgroup/cpu.stat": "nr_throttled 5\n"}, ["quota throttling"]),
+        ({"/proc/vmstat": "pswpin 6\npswpout 5\noom_kill 1\n"}, ["swap"]),
+        ({"/proc/vmstat": "pswpin 5\npswpout 5\noom_kill 2\n"}, ["out of memory"]),
+        (
+            {"/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "9\n"},
+            ["thermal throttling"],
+        ),
+        ({"/proc/vmstat": "", "/proc/stat": "", "/sys/fs/cgroup/cpu.stat": ""}, []),  # unknown taints not
+        ({"/proc/self/stat": f"7 (x) S {'0 ' * 14}{'0 ' * 4}99 0\n"}, []),  # another process: own work is not known
+    ],
+)
+def test_what_taints(tmp_path: Path, changes: dict[str, str], tainted_by: list[str]) -> None:
+    before = reading(tmp_path, second=0, own=0)
+    after = reading(tmp_path, second=10, own=5 * TICKS, **changes)
+    taints = conditions.compare(before, after)
+    assert [taint["condition"] for taint in taints] == tainted_by
+    assert all(taint["reason"] for taint in taints)
+    assert conditions.compare(json.loads(json.dumps(before)), json.loads(json.dumps(after))) == taints
+
+
+def test_the_share_of_other_load_is_told(tmp_path: Path) -> None:
+    before = reading(tmp_path, second=0, own=0)
+    loaded = {"/proc/stat": f"cpu  {10 * TICKS} 0 0 {10 * TICKS} 0 0 0 0"}
+    after = reading(tmp_path, second=10, own=5 * TICKS, **loaded)
+    assert conditions.compare(before, after)[0]["reason"] == "other programs took 25% of the CPUs"
+
+
+@pytest.mark.parametrize(
+    ("supplies", "on_battery"),
+    [
+        ({}, None),
+        ({"AC": ("Mains", "online", "0"), "BAT0": ("Battery", "status", "Discharging")}, True),
+        ({"AC": ("Mains", "online", "1"), "BAT0": ("Battery", "status", "Charging")}, False),
+        ({"ucsi": ("USB", "online", "1"), "BAT0": ("Battery", "status", "Discharging")}, False),
+    ],
+)
+def test_battery(tmp_path: Path, supplies: dict[str, tuple[str, str, str]], on_battery: bool | None) -> None:
+    files = {}
+    for name, (kind, file, text) in supplies.items():
+        files |= {f"/sys/class/power_supply/{name}/type": kind, f"/sys/class/power_supply/{name}/{file}": text}
+    mouse = {"type": "Battery", "scope": "Device", "status": "Discharging"}
+    files |= {f"/sys/class/power_supply/mouse/{name}": text for name, text in mouse.items()}
+    assert conditions.collect(tree(tmp_path, files))["on_battery"]["value"] is on_battery
+
+
+def test_governors_of_all_cpus(tmp_path: Path) -> None:
+    cpu = "/sys/devices/system/cpu/cpu"
+    root = tree(
+        tmp_path, {f"{cpu}{n}/cpufreq/scaling_governor": f"{g}\n" for n, g in enumerate(("powersave", "performance"))}
+    )
+    assert conditions.collect(root)["governor"]["value"] == ["performance", "powersave"]
+
+
+def test_another_program_s_load_is_seen_here_and_own_work_is_not_taken_for_it() -> None:
+    if not Path("/proc/stat").exists():
+        pytest.skip("no /proc on this system")
+    before = conditions.collect()
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    time.sleep(1)
+    during = conditions.collect()
+    child.kill()
+    child.wait()
+    after = conditions.collect()
+    busy_in_between = during["busy_time"]["value"] - before["busy_time"]["value"]
+    assert busy_in_between > 0.5
+    assert "other load" in [taint["condition"] for taint in conditions.compare(before, during)]
+    assert after["own_time"]["value"] - during["own_time"]["value"] > 0.5  # waited for: it is own work now
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hwprobe", *options]
+    return subprocess.run(command, cwd=HERE, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_the_command_exits_by_its_verdict_within_two_seconds() -> None:
+    start = time.perf_counter()
+    done = run("--json")
+    seconds = time.perf_counter() - start
+    report = json.loads(done.stdout)
+    tiers = report["readiness"]["tiers"]
+    assert done.stderr == ""
+    assert done.returncode == (3 if tiers["minimum"]["verdict"] == "fail" else 0)
+    assert list(tiers) == ["minimum", "ideal"]
+    assert report["schema_version"] == hwprobe.SCHEMA_VERSION
+    assert {"facts", "fingerprint", "conditions"} <= set(report)
+    assert seconds < 2
+
+
+def test_every_check_ignored_is_met_and_says_that_it_was_forced() -> None:
+    done = run("--json", "--tier", "ideal", "--strict", "--ignore", "cores,vram, ram,disk")
+    readiness = json.loads(done.stdout)["readiness"]
+    assert done.returncode == 0
+    assert readiness["forced"] == ["cores", "vram", "ram", "disk"]
+    assert list(readiness["tiers"]) == ["ideal"]
+
+
+def test_exit_codes_of_unknown_and_below(tmp_path: Path) -> None:
+    """The command on the trees of other machines: a quota too small, and memory that cannot be read."""
+    code = (
+        "import sys, hwprobe, hwprobe.__main__ as command; facts = hwprobe.collect(sys.argv.pop(1));"
+        "hwprobe.collect = lambda: facts; command.main()"
+    )
+
+    def on(root: str, *options: str) -> int:
+        return subprocess.run([sys.executable, "-c", code, root, *options], cwd=HERE, capture_output=True).returncode
+
+    good = machine(tmp_path / "good")
+    small = machine(tmp_path / "small", **{"sys/fs/cgroup/cpu.max": "100000 100000"})
+    hidden = machine(tmp_path / "hidden", **{"proc/meminfo": ""})
+    assert on(good, "--ignore", "vram", "--strict") == 0
+    assert on(small, "--ignore", "vram") == 3
+    assert on(hidden, "--ignore", "vram") == 0
+    assert on(hidden, "--ignore", "vram", "--strict") == 4
+    assert on(small, "--ignore", "vram,cores", "--tier", "ideal") == 0
+
+
+@pytest.mark.parametrize("options", [["--tier", "best"], ["--ignore", "gpu"], ["--nonsense"], ["extra"]])
+def test_wrong_usage_is_one_line_and_exit_2(options: list[str]) -> None:
+    done = run(*options)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert options[-1] in done.stderr
+
+
+@pytest.mark.parametrize("width", ["80", "50"])
+def test_the_table_fits_its_width_and_says_everything(width: str) -> None:
+    done = run(COLUMNS=width)
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= int(width)
+    if width == "80":
+        for word in ("CPU cores", "GPU memory", "RAM", "Disk", "Minimum", "Ideal", "Fingerprint", "Minimum tier:"):
+            assert word in done.stdout
+        assert "\x1b" not in done.stdout
+
+
+def test_the_table_shows_names_with_brackets_as_they_are(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from hwprobe.table import show
+
+    facts = hwprobe.collect(machine(tmp_path, **{"proc/cpuinfo": "model name : CPU [bold]x[/nope]\n"}))
+    console = Console(width=80, record=True, file=io.StringIO())
+    show(facts, "0" * 12, judge(facts, ignore=["vram"]), console)
+    text = console.export_text()
+    assert "CPU [bold]x[/nope]" in text
+    assert "skipped" in text
+    assert "Not judged, as asked: vram." in text
+
+
+def test_help_has_an_example() -> None:
+    done = run("--help", COLUMNS="80")
+    assert done.returncode == 0
+    assert "Example: evenbench probe --tier ideal" in done.stdout
+
+
+def test_the_report_names_neither_machine_nor_user() -> None:
+    text = run("--json").stdout
+    strings = set(re.findall(r'"([^"]*)"', text))
+    assert not {socket.gethostname(), getpass.getuser()} & strings
+    assert str(Path.home()) not in text
+    assert str(HERE) not in text
+
+
+def test_no_framework_is_imported() -> None:
+    code = (
+        "import sys; sys.argv = ['probe', '--json']; import hwprobe.__main__ as c\n"
+        "try: c.main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'tensorflow', 'keras', 'numpy', 'pandas'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+
+
+def test_importing_the_command_is_cheap() -> None:
+    code = (
+        "import time, typer, psutil, sys; before = set(sys.modules); start = time.perf_counter()\n"
+        "import hwprobe.__main__\n"
+        "print(time.perf_counter() - start, 'rich' in set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
+    seconds, rich = done.stdout.split()
+    assert float(seconds) < 0.1
+    assert rich == "False"
