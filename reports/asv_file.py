@@ -59,8 +59,9 @@ def rows_of(
             left_out.append((name, problem))
             continue
         rows += [{"suite": ".".join(parts[:-2]), **row} for row in _rows(name, record, declared, metric)]
+    figures = {(*_case(row), row["phase"]) for row in rows if row["status"] == "ok"}
     for row in rows:
-        row["reason"] = _reason(row, manifest)
+        row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
     return rows, left_out
 
 
@@ -155,8 +156,11 @@ def _plausible(value: Any, metric: Metric) -> bool:
     return math.isfinite(number) and (number > 0 if metric.unit == "s" else number >= 0)
 
 
-def _reason(row: Row, manifest: Manifest) -> str:
-    """Why a row has no value: its own words, the framework's entry, or the recorded failure that fits best."""
+def _reason(row: Row, manifest: Manifest, others: bool) -> str:
+    """Why a row has no value: its own words, the framework's entry, or the recorded failure that fits best.
+
+    others: whether the same program has other figures of the same phase.
+    """
     if row["status"] == "ok" or row["reason"]:
         return str(row["reason"])
     framework = manifest["frameworks"].get(row["framework"], {}).get("reason")
@@ -165,10 +169,16 @@ def _reason(row: Row, manifest: Manifest) -> str:
     fitting = [
         failure
         for failure in manifest["failures"]
-        if all(failure[key] in ("", row[key]) for key in ("workload", "framework", "mode", "size"))
+        if all(failure[key] in ("", row[key]) for key in AXES)
         and (failure["kind"] == "n/a") == (row["status"] == "n/a")
     ]
-    same_phase = [failure for failure in fitting if failure["phase"].lower() in row["phase"].lower()]
+    same_phase = [failure for failure in fitting if failure["phase"].replace(" ", "").lower() == row["phase"].lower()]
     for failure in same_phase or fitting:
         return f"{failure['kind']}: {failure['message']}".removeprefix("n/a: ")
-    return "not in this profile" if row["status"] == "n/a" else "no reason recorded"
+    if row["status"] == "failed":
+        return "no reason recorded"
+    return "cannot be measured here" if others else f"not in the {manifest['profile'].get('name', 'run')} profile"
+
+
+def _case(row: Row) -> tuple[str, ...]:
+    return tuple(row[key] for key in AXES)

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reports.formats import error as error_text
 from reports.manifest import Manifest
 
 Program = tuple[str, str, str]  # workload, framework, mode
@@ -28,7 +29,7 @@ class Check:
     def figure(self) -> str:
         """As in "gradients, float64: conv1.weight 3.2e-03 > 1e-10"."""
         sign = "<=" if self.error <= self.tolerance else ">"
-        return f"{self.name}, {self.dtype}: {self.tensor} {_figure(self.error)} {sign} {_figure(self.tolerance)}"
+        return f"{self.name}, {self.dtype}: {self.tensor} {error_text(self.error)} {sign} {error_text(self.tolerance)}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def _certificate(entries: list[dict[str, Any]]) -> Certificate:
 
 
 def _check(raw: dict[str, Any]) -> Check:
-    error, tolerance = (_number(raw.get(key)) for key in ("error", "tolerance"))
+    # An error that is not finite (a NaN in a result, another shape) is stored as null.
+    error = math.inf if raw.get("error") is None else _number(raw["error"])
+    tolerance = _number(raw.get("tolerance"))
     name, dtype, tensor = (str(raw.get(key, "")) for key in ("name", "dtype", "tensor"))
     return Check(name, dtype, tensor, error, tolerance, raw.get("passed") is True and error <= tolerance)
 
@@ -98,8 +101,3 @@ def _closeness(check: Check) -> float:
     if check.tolerance > 0:
         return check.error / check.tolerance
     return math.inf if check.error > 0 else 0.0
-
-
-def _figure(number: float) -> str:
-    whole = math.isfinite(number) and number == int(number)
-    return f"{int(number):,}" if whole else f"{number:.1e}"

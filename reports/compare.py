@@ -11,12 +11,14 @@ import pandas as pd
 
 from reports import stats
 from reports.certificates import MISSING, Certificate, Program
+from reports.formats import join
 from reports.metrics import RANKED
 from reports.names import framework_order, mode_order, program_title
 from reports.tables import records
 
 State = Literal["faster", "tie", "withheld", "open"]
-NO_DIFFERENCE = "no difference detectable on this machine"
+NO_DIFFERENCE_SHORT = "no difference detectable"
+NO_DIFFERENCE = f"{NO_DIFFERENCE_SHORT} on this machine"
 UNSTABLE = 0.10  # an interval of the median wider than this, to either side, marks a program as unstable
 
 
@@ -54,6 +56,13 @@ class Verdict:
         """The fastest mode of each framework, fastest first."""
         return best(self.entries)
 
+    @property
+    def shown(self) -> list[Entry]:
+        """The programs as a page lists them: fastest first, or in a neutral order where the ranking is withheld."""
+        if self.state != "withheld":
+            return list(self.entries)
+        return sorted(self.entries, key=lambda entry: (framework_order(entry.framework), mode_order(entry.mode)))
+
 
 def best(entries: tuple[Entry, ...]) -> list[Entry]:
     chosen: dict[str, Entry] = {}
@@ -86,9 +95,9 @@ def withheld(workload: str, programs: list[tuple[str, str]], proofs: dict[Progra
     return "; ".join(problems)
 
 
-def claim(ratio: stats.Ratio) -> str:
-    """As in "1.31x faster [1.24, 1.39]"."""
-    return f"{ratio.value:.2f}x faster [{ratio.low:.2f}, {ratio.high:.2f}]"
+def times(ratio: stats.Ratio, word: str = "") -> str:
+    """As in "1.31x faster [1.24, 1.39]", the word being " faster"."""
+    return f"{ratio.value:.2f}x{word} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
 def _entries(rows: list[dict[str, Any]]) -> tuple[Entry, ...]:
@@ -112,15 +121,14 @@ def _judge(ranking: list[Entry]) -> tuple[State, str]:
         return "open", f"No verdict: an interval needs at least {stats.MIN_BLOCKS} blocks of samples."
     slower = [entry for entry in others if entry.ratio.excludes_one]
     level = [entry for entry in others if not entry.ratio.excludes_one]
-    claims = _list([f"{claim(entry.ratio)} than {entry.title}" for entry in slower])
+    words = [" faster", *[""] * len(slower)]
+    claims = join(
+        [f"{times(entry.ratio, word)} than {entry.title}" for entry, word in zip(slower, words, strict=False)]
+    )
     if not level:
         return "faster", f"{leader.title} is {claims}."
-    tie = f"{_list([entry.title for entry in [leader, *level]])}: {NO_DIFFERENCE}"
+    tie = f"{join([entry.title for entry in [leader, *level]])}: {NO_DIFFERENCE}"
     return "tie", f"{tie}; {leader.title} is {claims}." if slower else f"{tie}."
-
-
-def _list(parts: list[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -129,23 +137,23 @@ class Noise:
 
     compared: int  # programs compared with themselves
     false_alarms: int  # of these, intervals that exclude 1
-    detectable: float  # median half-width of those intervals: the smallest difference these data can show
+    detectable: float  # median half-width of the intervals between programs: what half of the pairs can show
     unstable: tuple[str, ...]  # programs whose median is known to worse than UNSTABLE
 
 
 def noise(verdicts_: list[Verdict]) -> Noise:
-    """The A/A comparison over all programs of a run: each against itself, as if it were two."""
-    ratios, unstable = [], []
+    """The A/A comparison of all programs of a run, each with itself as if it were two; and the intervals' widths."""
+    selves, halves, unstable = [], [], []
     for verdict in verdicts_:
         for entry in verdict.entries:
             if max(entry.high - entry.median, entry.median - entry.low) > UNSTABLE * entry.median:
                 unstable.append(f"{entry.title}, {verdict.workload}, {verdict.phase.lower()}")
-            ratio = stats.against_itself(entry.data)
-            if ratio.known:
-                ratios.append(ratio)
-    halves = [(ratio.high - ratio.low) / 2 for ratio in ratios]
+            itself = stats.against_itself(entry.data)
+            selves += [itself] if itself.known else []
+            other = entry.ratio.known and entry is not verdict.entries[0]
+            halves += [(entry.ratio.high - entry.ratio.low) / 2 / entry.ratio.value] if other else []
     detectable = float(pd.Series(halves).median()) if halves else math.nan
-    return Noise(len(ratios), sum(ratio.excludes_one for ratio in ratios), detectable, tuple(unstable))
+    return Noise(len(selves), sum(itself.excludes_one for itself in selves), detectable, tuple(unstable))
 
 
 def break_even(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:

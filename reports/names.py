@@ -1,5 +1,6 @@
 """How a reader sees the names on disk: titles, and one colour-blind-safe colour for each framework everywhere."""
 
+import re
 from dataclasses import dataclass
 
 KERNELS = "kernels"  # the suite whose workloads share one chart and one table
@@ -55,6 +56,12 @@ def program_title(framework: str, mode: str) -> str:
 def phase_title(phase: str, suite: str) -> str:
     titles = KERNEL_PHASE_TITLES if suite == KERNELS else PHASE_TITLES
     return titles.get(phase, phase)
+
+
+def size_title(size: str) -> str:
+    """As in "224 px, batch_size 1" for "224px-batch1"; another form is shown as it is."""
+    match = re.fullmatch(r"(\d+)px-batch(\d+)", size)
+    return f"{match[1]} px, batch_size {match[2]}" if match else size
 
 
 def framework_order(framework: str) -> tuple[int, str]:

@@ -1,0 +1,74 @@
+"""The pieces of a table: a figure with its interval, a program's row."""
+
+from dataclasses import dataclass
+
+from reports import formats
+from reports.compare import NO_DIFFERENCE_SHORT, Entry, Verdict
+from reports.metrics import BY_KEY
+from reports.names import framework_class, framework_title
+from reports.tables import Row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, its interval, and a remark (why there is none, say)."""
+
+    text: str = ""
+    interval: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A program's row. `problem`: why the whole row has no figure."""
+
+    framework: str
+    mode: str
+    css: str
+    cells: tuple[Cell, ...]
+    problem: str = ""
+
+
+def figure(row: Row | None) -> Cell:
+    """A value with its interval, or its status with the reason."""
+    if row is None:
+        return Cell()
+    if row["status"] != "ok":
+        return Cell(row["status"], remark=row["reason"])
+    unit = BY_KEY[row["metric"]].unit
+    return Cell(formats.quantity(row["value"], unit), formats.interval(row["low"], row["high"], row["value"], unit))
+
+
+def tail(row: Row | None, key: str) -> Cell:
+    """A percentile: key is p95 or p99."""
+    if row is None or row["status"] != "ok" or not row["samples"]:
+        return Cell()
+    return Cell(formats.quantity(row[key], row["unit"]))
+
+
+def against_lowest(entry: Entry | None, verdict: Verdict) -> Cell:
+    """The ratio of a program's time to the lowest one; "fastest" only where the verdict claims it."""
+    if entry is None:
+        return Cell()
+    if entry is verdict.entries[0]:
+        return Cell("fastest" if verdict.state == "faster" else "lowest median")
+    if not entry.ratio.known:
+        return Cell(f"{entry.ratio.value:.2f}x", remark="too few blocks for an interval")
+    remark = "" if entry.ratio.excludes_one else NO_DIFFERENCE_SHORT
+    return Cell(f"{entry.ratio.value:.2f}x", f"[{entry.ratio.low:.2f}, {entry.ratio.high:.2f}]", remark)
+
+
+def line(framework: str, mode: str, cells: tuple[Cell, ...], rows: list[Row]) -> Line:
+    """A program's row; one sentence instead of cells where nothing of it has a figure."""
+    problem = ""
+    if not any(row["status"] == "ok" for row in rows):
+        worst = next((row for row in rows if row["status"] == "failed"), rows[0])
+        problem = f"{worst['status']}: {worst['reason']}"
+        mode = mode if worst["status"] == "failed" else ""
+    return Line(framework_title(framework), mode, framework_class(framework), cells, problem)
+
+
+def latency(entry: Entry) -> Cell:
+    """A ranked program's median, its mode as the remark."""
+    interval = formats.interval(entry.low, entry.high, entry.median, "s")
+    return Cell(formats.quantity(entry.median, "s"), interval, entry.mode)

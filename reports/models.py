@@ -1,0 +1,121 @@
+"""A section for each model: a table for each phase and size, a row for each program."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports import cells
+from reports.cells import Cell, Line
+from reports.compare import Verdict, break_even
+from reports.metrics import METRICS, PHASES, RANKED, Metric
+from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
+from reports.tables import Row, records
+
+MANY_CALLS = 100  # from this many calls on, p99 says more than the slowest call
+Programs = dict[tuple[str, str], dict[str, Row]]  # (framework, mode) -> metric -> row
+
+
+@dataclass(frozen=True)
+class Table:
+    """One phase of a workload at one size."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A workload with its tables, in the order of the phases."""
+
+    workload: str
+    suite: str
+    tables: tuple[Table, ...]
+
+
+def model_sections(frame: pd.DataFrame, verdicts: list[Verdict]) -> list[Section]:
+    """A section for each workload that is no kernel."""
+    workloads: dict[tuple[str, str], list[Row]] = {}
+    for row in records(frame[frame["suite"] != KERNELS]):
+        workloads.setdefault((row["suite"], row["workload"]), []).append(row)
+    sections = []
+    for (suite, workload), rows in sorted(workloads.items()):
+        judged = {(v.phase, v.size): v for v in verdicts if (v.suite, v.workload) == (suite, workload)}
+        sections.append(Section(workload, suite, tuple(_tables(suite, rows, judged))))
+    return sections
+
+
+def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict]) -> list[Table]:
+    tables = []
+    for phase in PHASES:
+        for size in sorted({row["size"] for row in rows if row["phase"] == phase}):
+            same_size = [row for row in rows if row["size"] == size]
+            title = ", ".join(part for part in (phase_title(phase, suite), size_title(size)) if part)
+            pays = break_even(same_size) if phase == "ColdStart" else {}
+            same_phase = [row for row in same_size if row["phase"] == phase]
+            tables.append(_table(title, same_phase, judged.get((phase, size)), pays))
+    return tables
+
+
+def _table(title: str, rows: list[Row], verdict: Verdict | None, pays: dict[tuple[str, str], int]) -> Table:
+    measured = {row["metric"] for row in rows if row["status"] != "n/a"}
+    metrics = [metric for metric in METRICS if metric.key in measured]
+    programs: Programs = {}
+    for row in rows:
+        programs.setdefault((row["framework"], row["mode"]), {})[row["metric"]] = row
+    tails = ("p95", "p99") if any(len(row["samples"]) >= MANY_CALLS for row in rows) else ("p95",)
+    columns = [column for metric in metrics for column in _columns(metric, tails, verdict)]
+    columns += ["Pays off against eager after"] if pays else []
+    lines = []
+    for program in _order(programs, verdict):
+        figures = programs[program]
+        found = [cell for metric in metrics for cell in _cells(metric, program, figures, tails, verdict)]
+        found += [Cell(_calls(pays.get(program)))] if pays else []
+        lines.append(cells.line(*program, tuple(found), list(figures.values())))
+    return Table(title, tuple(columns), tuple(lines), verdict)
+
+
+def _columns(metric: Metric, tails: tuple[str, ...], verdict: Verdict | None) -> list[str]:
+    if metric.key not in RANKED.values():
+        return [metric.title]
+    return [f"{metric.title}, p50", *tails, *(["Against the lowest"] if _is_ranked(verdict) else [])]
+
+
+def _cells(
+    metric: Metric,
+    program: tuple[str, str],
+    figures: dict[str, Row],
+    tails: tuple[str, ...],
+    verdict: Verdict | None,
+) -> list[Cell]:
+    """What one metric contributes to a program's row: as many cells as `_columns` has titles."""
+    row = figures.get(metric.key)
+    if metric.key not in RANKED.values():
+        return [cells.figure(row)]
+    found = [cells.figure(row), *[cells.tail(row, key) for key in tails]]
+    if verdict is not None and _is_ranked(verdict):
+        entry = next((entry for entry in verdict.entries if (entry.framework, entry.mode) == program), None)
+        found.append(cells.against_lowest(entry, verdict))
+    return found
+
+
+def _calls(count: int | None) -> str:
+    return "" if count is None else f"{count:,} call{'s' * (count != 1)}"
+
+
+def _is_ranked(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.state != "withheld" and bool(verdict.entries)
+
+
+def _order(programs: Programs, verdict: Verdict | None) -> list[tuple[str, str]]:
+    """Ranked programs, then failed ones, then a row for each framework that has nothing at all.
+
+    Modes that were not to be measured are no rows: they are listed under failures and exclusions.
+    """
+    ranked = [(entry.framework, entry.mode) for entry in verdict.shown] if verdict else []
+    rest = sorted(programs.keys() - set(ranked), key=lambda key: (framework_order(key[0]), mode_order(key[1])))
+    tried = [key for key in rest if any(row["status"] != "n/a" for row in programs[key].values())]
+    there = {framework for framework, _ in ranked + tried}
+    absent = {framework: (framework, mode) for framework, mode in reversed(rest) if framework not in there}
+    return ranked + tried + sorted(absent.values(), key=lambda key: framework_order(key[0]))

@@ -1,0 +1,166 @@
+"""The report: one page that needs nothing but itself, a Markdown summary and the tables."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from reports import formats, headline, proof, stats
+from reports.assets import page_assets
+from reports.certificates import certificates
+from reports.charts import Spec, curves_chart, kernel_chart, latency_chart
+from reports.compare import Verdict, noise, verdicts
+from reports.kernels import kernel_details, kernel_tables
+from reports.load import Results, Run
+from reports.models import model_sections
+from reports.names import KERNELS, phase_title, program_title, size_title
+from reports.tables import enrich, to_csv, to_parquet
+
+Say = Callable[[str], None]
+
+
+class Charts:
+    """The specifications of a page's charts by name."""
+
+    def __init__(self) -> None:
+        self.specs: dict[str, Spec] = {}
+
+    @staticmethod
+    def name(verdict: Verdict) -> str:
+        """Made of our own hash, since a workload's name may hold anything."""
+        identity = "\0".join((verdict.suite, verdict.workload, verdict.phase, verdict.size))
+        return "chart-" + hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def report_files(results: Results, say: Say = lambda _: None) -> dict[str, bytes]:
+    """File name -> content of the report on the newest run. The same input gives the same bytes."""
+    run = results.runs[0]
+    say("intervals")
+    frame = enrich(results.of(run))
+    context = _context(frame, run, results)
+    say("page")
+    environment = _environment()
+    return {
+        "results.csv": to_csv(frame),
+        "results.parquet": to_parquet(frame),
+        "report.md": environment.get_template("report.md").render(context).encode(),
+        "index.html": environment.get_template("page.html").render(context, **page_assets(environment)).encode(),
+    }
+
+
+def _context(frame: Any, run: Run, results: Results) -> dict[str, Any]:
+    proofs = certificates(run.manifest)
+    judged = verdicts(frame, proofs)
+    measured_noise = noise(judged)
+    kernels = kernel_tables(judged)
+    curves = _curves(run)
+    return {
+        "run": run,
+        "machine": headline.machine_line(run),
+        "readiness": headline.readiness(run),
+        "marks": headline.marks(run, results, judged, measured_noise),
+        "started": _date(run.started_at),
+        "time": _time(run),
+        "versions": ", ".join(f"{name} {version}" for name, version in run.manifest["versions"].items()),
+        "model_verdicts": [verdict for verdict in judged if verdict.suite != KERNELS],
+        "sections": model_sections(frame, judged),
+        "kernels": kernels,
+        "kernel_details": kernel_details(frame),
+        "curves": curves,
+        "charts": _charts(judged, kernels, curves),
+        "proofs": proof.workload_proofs(frame, proofs),
+        "failures": proof.failures(run),
+        "exclusions": proof.exclusions(frame),
+        "skipped": results.skipped,
+        "other_runs": results.runs[1:],
+        "settings": proof.settings(run),
+        "manifest": proof.manifest_text(run),
+        "noise": measured_noise,
+        "comparisons": sum(len(verdict.entries) - 1 for verdict in judged if verdict.entries),
+        "stats": stats,
+    }
+
+
+def _charts(judged: list[Verdict], kernels: list[Any], curves: list[dict[str, Any]]) -> Charts:
+    charts = Charts()
+    for verdict in judged:
+        if verdict.suite != KERNELS and verdict.entries:
+            charts.specs[charts.name(verdict)] = latency_chart(verdict)
+    for index, table in enumerate(kernels, start=1):
+        if any(verdict.entries for verdict in table.verdicts):
+            charts.specs[f"kernels-{index}"] = kernel_chart(list(table.verdicts))
+    for curve in curves:
+        charts.specs[curve["name"]] = curves_chart(curve["curves"], curve["workload"])
+    return charts
+
+
+def _curves(run: Run) -> list[dict[str, Any]]:
+    """The learning curves of a run by workload, those that hold figures."""
+    workloads: dict[str, list[dict[str, Any]]] = {}
+    for curve in run.manifest["curves"]:
+        lists = [curve.get("loss"), curve.get("seconds")]
+        if all(
+            isinstance(values, list) and all(isinstance(value, int | float) for value in values) for values in lists
+        ):
+            workloads.setdefault(curve["workload"], []).append(curve)
+    found = []
+    for index, (workload, curves) in enumerate(sorted(workloads.items()), start=1):
+        ends = [
+            f"{program_title(curve['framework'], curve['mode'])} {formats.quantity(curve['top1'], 'fraction')}"
+            f" after {formats.duration(curve['seconds'][-1] if curve['seconds'] else None)}"
+            for curve in curves
+            if isinstance(curve.get("top1"), int | float)
+        ]
+        caption = f"Held-out top-1 at the end: {formats.join(ends)}." if ends else "No held-out accuracy is recorded."
+        found.append({"workload": workload, "name": f"curves-{index}", "curves": curves, "caption": caption})
+    return found
+
+
+def _time(run: Run) -> dict[str, str]:
+    time = run.manifest["time"]
+    parts = [time.get(key) for key in ("measured_s", "verifying_s", "wall_s")]
+    if not all(isinstance(part, int | float) for part in parts) or not parts[2]:
+        return {"wall": formats.duration(parts[2]), "share": ""}
+    return {"wall": formats.duration(parts[2]), "share": f"{(parts[0] + parts[1]) / parts[2]:.0%}"}
+
+
+def _date(text: str) -> str:
+    """As in "2026-11-22 06:15 UTC"; a text that is no date stays as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return text or formats.UNKNOWN
+
+
+def _where(verdict: Verdict) -> str:
+    parts = [phase_title(verdict.phase, verdict.suite).lower(), size_title(verdict.size)]
+    return ", ".join(part for part in parts if part)
+
+
+def _markdown(text: object) -> str:
+    """Text that stays text in a Markdown table cell, on a site that renders HTML in it too."""
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", plain)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports"),
+        autoescape=lambda name: name is None or not name.endswith(".md"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # NaN would be no JSON: rather no page than one whose charts do not load.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
+    environment.filters["md"] = _markdown
+    environment.filters["date"] = _date
+    environment.filters["where"] = _where
+    environment.filters["error"] = formats.error
+    environment.filters["capfirst"] = lambda text: text[:1].upper() + text[1:]
+    return environment
