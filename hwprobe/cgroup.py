@@ -82,7 +82,7 @@ def _inside(path: str, mount_root: str) -> list[str]:
     """
     prefix = mount_root.rstrip("/") + "/"
     parts = [part for part in path.removeprefix(prefix).split("/") if part]
-    return parts if (path + "/").startswith(prefix) and ".." not in parts and path != mount_root else []
+    return parts if path.startswith(prefix) and ".." not in parts else []
 
 
 def _upwards(point: str, parts: list[str]) -> list[str]:

@@ -71,10 +71,9 @@ def collect(root: str = "/") -> Room:
 
 def _count(root: str) -> _Cpus:
     online = _ranges(read_text(f"{_CPU}/online", root))
-    # Cpus_allowed_list may name CPUs that are possible but absent, hence the intersection.
-    allowed = _ranges(field(read_text("/proc/self/status", root), "Cpus_allowed_list")) & (
-        online or set(range(_MOST_CPUS))
-    )
+    allowed = _ranges(field(read_text("/proc/self/status", root), "Cpus_allowed_list"))
+    if online:
+        allowed &= online  # the list may name CPUs that are possible but absent
     counts = _Cpus(
         logical=len(online) or None,
         physical=_cores(online, root),
@@ -99,8 +98,13 @@ def _ask_the_system(counts: _Cpus) -> _Cpus:
 
 def _cores(cpus: set[int], root: str) -> int | None:
     """Distinct groups of sibling threads; core_id would not do, it repeats from one die to the next."""
-    siblings = {read_text(f"{_CPU}/cpu{cpu}/topology/thread_siblings_list", root) for cpu in cpus}
-    return len(siblings) if siblings and None not in siblings else None
+    siblings = set()
+    for cpu in cpus:
+        threads = read_text(f"{_CPU}/cpu{cpu}/topology/thread_siblings_list", root)
+        if threads is None:
+            return None
+        siblings.add(threads)
+    return len(siblings) or None
 
 
 def _ranges(text: str | None) -> set[int]:

@@ -62,8 +62,8 @@ CHECKS = {
         requirement="vram_gib",
         scale=GIB,
         unit="bytes",
-        if_less="use an NVIDIA GPU with {required} GB or more, or --ignore vram",
-        if_unknown="see that nvidia-smi works; start a container with --gpus all; or --ignore vram",
+        if_less="use an NVIDIA GPU with {required} GB or more, or pass --ignore vram",
+        if_unknown="see that nvidia-smi works (a container needs --gpus all), or pass --ignore vram",
     ),
     "ram": _Check(
         requirement="ram_gib",
@@ -77,7 +77,7 @@ CHECKS = {
         scale=GB,
         unit="bytes",
         if_less="work on an SSD of {required} GB or more",
-        if_unknown="work in a folder on a local disk, or --ignore disk",
+        if_unknown="work in a folder on a local disk, or pass --ignore disk",
     ),
 }
 
@@ -173,7 +173,7 @@ def _cause(name: str, facts: Mapping[str, Any], enough: float) -> tuple[str, str
     if name == "ram" and (memory["total"]["value"] or 0) >= enough:
         return "the container's memory limit", "raise the limit: docker run --memory {required}g"
     if name == "vram" and facts["gpu"]["count"]["value"] == 0:
-        return "no NVIDIA GPU found; CPU benchmarks still run", None
+        return "no NVIDIA GPU found, CPU benchmarks still run", None
     return None
 
 

@@ -1,6 +1,6 @@
 """Facts and verdicts as tables for people: 80 columns wide where nothing says otherwise, plain text when piped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich import box
@@ -16,10 +16,12 @@ _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "unknown": "ma
 
 
 def show(facts: Mapping[str, Any], fingerprint: str, readiness: Readiness, console: Console | None = None) -> None:
-    """Print what was found, a row per check, what to do, and the verdict of each tier."""
+    """Print what was found, a row per check, why and what to do, and the verdict of each tier."""
     console = console or Console(highlight=False)
     console.print(_found(facts, fingerprint))
     console.print(_checks(readiness))
+    console.print(_remedies(readiness))
+    console.print()
     for tier, result in readiness["tiers"].items():
         console.print(_verdict(tier, result["checks"]))
     if readiness["forced"]:
@@ -65,16 +67,28 @@ def _disk(disk: Mapping[str, Fact]) -> str:
 
 
 def _checks(readiness: Readiness) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("Check", no_wrap=True)
-    table.add_column("Found", no_wrap=True)
-    for tier in readiness["tiers"]:
-        table.add_column(tier.capitalize(), no_wrap=True)
-    table.add_column("Why, and what to do", ratio=1)
-    for rows in zip(*(result["checks"] for result in readiness["tiers"].values()), strict=True):
-        measured = _amount(rows[0]["check"], rows[0]["measured"])
-        table.add_row(_LABELS[rows[0]["check"]], measured, *map(_cell, rows), _advice(rows))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Check", "Found", *(tier.capitalize() for tier in readiness["tiers"])):
+        table.add_column(name)
+    for rows in _rows(readiness):
+        table.add_row(_LABELS[rows[0]["check"]], _amount(rows[0]["check"], rows[0]["measured"]), *map(_cell, rows))
     return table
+
+
+def _remedies(readiness: Readiness) -> Table:
+    """Below the table and not in it: sentences need the width."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for rows in _rows(readiness):
+        if advice := _advice(rows):
+            table.add_row(_LABELS[rows[0]["check"]], Text(advice))
+    return table
+
+
+def _rows(readiness: Readiness) -> Iterable[tuple[CheckResult, ...]]:
+    """Per check its result in each tier."""
+    return zip(*(result["checks"] for result in readiness["tiers"].values()), strict=True)
 
 
 def _cell(row: CheckResult) -> Text:
@@ -82,10 +96,11 @@ def _cell(row: CheckResult) -> Text:
     return Text.assemble((row["verdict"], _STYLES[row["verdict"]]), f" ({asked})")
 
 
-def _advice(rows: tuple[CheckResult, ...]) -> Text:
-    """Of the first tier that is not met: who meets that one reads on about the next."""
+def _advice(rows: tuple[CheckResult, ...]) -> str:
+    """For the first tier that is not met: who meets that one reads on about the next."""
     row = next((row for row in rows if row["remedy"]), rows[0])
-    return Text(": ".join(part for part in (row["reason"], row["remedy"]) if part))
+    text = "; ".join(part for part in (row["reason"], row["remedy"]) if part)
+    return text[:1].upper() + text[1:] + "." if text else ""
 
 
 def _verdict(tier: str, rows: list[CheckResult]) -> Text:
