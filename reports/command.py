@@ -26,12 +26,12 @@ def report(
     with _progress() as say:
         say("results")
         loaded = _load(results)
-        from reports.site import report_files
-        from reports.write import write_all
-
-        files = report_files(loaded, say)
         try:
-            write_all(out, files)
+            out.mkdir(parents=True, exist_ok=True)  # before the work rather than after it
+            from reports.site import report_files
+            from reports.write import write_all
+
+            write_all(out, report_files(loaded, say))
         except OSError as error:
             _fail(f"cannot write {out}: {error.strerror}")
     for skipped in loaded.skipped:

@@ -72,12 +72,14 @@ def best(entries: tuple[Entry, ...]) -> list[Entry]:
 
 
 def verdicts(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> list[Verdict]:
-    """A verdict for each workload x phase x size of one run's enriched rows that has a latency, in sorted order."""
+    """A verdict for each workload x phase x size that was tried in one run's enriched rows, in sorted order."""
     groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for row in records(frame[frame["metric"].isin(RANKED.values())]):
         groups.setdefault((row["suite"], row["workload"], row["phase"], row["size"]), []).append(row)
     found = []
     for (suite, workload, phase, size), rows in sorted(groups.items()):
+        if all(row["status"] == "n/a" for row in rows):
+            continue  # asv lists every size for every profile
         entries = _entries([row for row in rows if row["status"] == "ok"])
         problem = withheld(workload, [(entry.framework, entry.mode) for entry in entries], proofs)
         state, sentence = _judge(best(entries)) if not problem else ("withheld", f"Ranking withheld: {problem}.")

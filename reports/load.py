@@ -77,7 +77,7 @@ def load(folder: Path) -> Results:
     skipped: list[Skipped] = []
     manifests = _manifests(folder, skipped)
     paths = [path for path in sorted((folder / "results").glob("*/*.json")) if path.name != "machine.json"]
-    benchmarks = _benchmarks(folder, skipped) if paths else {}
+    benchmarks, problem = _benchmarks(folder)
     runs: dict[Key, Run] = {}
     rows: list[dict[str, Any]] = []
     for path in paths:
@@ -94,6 +94,8 @@ def load(folder: Path) -> Results:
         runs[run.key] = run
         rows += [{**_identity(run), **row} for row in measured]
         skipped += [Skipped(f"{name}: {benchmark}", reason) for benchmark, reason in left_out]
+    if runs and problem:
+        skipped.append(Skipped("results/benchmarks.json", problem))
     if not rows:
         broken = f" ({len(skipped)} skipped, such as {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise NoResultsError(f"no results in {folder}{broken}; `evenbench run` makes them")
@@ -118,14 +120,18 @@ def _manifests(folder: Path, skipped: list[Skipped]) -> dict[Key, Manifest]:
     return newest
 
 
-def _benchmarks(folder: Path, skipped: list[Skipped]) -> dict[str, Any]:
-    """asv's list of benchmarks (parameter names, units, versions); without it the suites' own axes and units count."""
+def _benchmarks(folder: Path) -> tuple[dict[str, Any], str]:
+    """asv's list of benchmarks (parameter names, units, versions), or why there is none.
+
+    Without it the suites' own axes and units count.
+    """
     try:
         raw = read_json(folder / "results" / "benchmarks.json")
     except BadFileError as error:
-        skipped.append(Skipped("results/benchmarks.json", str(error)))
-        return {}
-    return {name: entry for name, entry in raw.items() if isinstance(entry, dict)} if isinstance(raw, dict) else {}
+        return {}, str(error)
+    if not isinstance(raw, dict):
+        return {}, "not one of asv's files"
+    return {name: entry for name, entry in raw.items() if isinstance(entry, dict)}, ""
 
 
 def _run(raw: dict[str, Any], manifests: dict[Key, Manifest]) -> Run:

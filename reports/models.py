@@ -49,7 +49,8 @@ def model_sections(frame: pd.DataFrame, verdicts: list[Verdict]) -> list[Section
 def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict]) -> list[Table]:
     tables = []
     for phase in PHASES:
-        for size in sorted({row["size"] for row in rows if row["phase"] == phase}):
+        # asv lists every size for every profile: those that this one left out have no table.
+        for size in sorted({row["size"] for row in rows if row["phase"] == phase and row["status"] != "n/a"}):
             same_size = [row for row in rows if row["size"] == size]
             title = ", ".join(part for part in (phase_title(phase, suite), size_title(size)) if part)
             pays = break_even(same_size) if phase == "ColdStart" else {}

@@ -1,0 +1,754 @@
+"""reports: asv's files to tables, verdicts and the written report, against figures computed by hand."""
+
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from asv.results import Results as AsvResults
+from fixtures.asv_results import (
+    COMMIT,
+    ENV_NAME,
+    MACHINE,
+    NA,
+    certificate,
+    manifest,
+    quick_run,
+    write_run,
+)
+
+from reports import pairs, stats
+from reports.certificates import certificates
+from reports.compare import Verdict, break_even, noise, verdicts
+from reports.headline import machine_line, marks, readiness
+from reports.load import NoResultsError, Results, load
+from reports.manifest import in_shape
+from reports.site import report_files
+from reports.tables import enrich, records
+
+SIZE = "224px-batch8"
+LATENCY = "classification.Inference.track_latency"
+PAGE = Path(__file__).parent.parent
+
+
+def small_run(folder: Path, latencies: dict[tuple[str, str], Any], **changes: Any) -> Path:
+    """One workload, net, timed in some programs (seconds, 2 calls a block), all with a passed certificate."""
+    figures = {("net", framework, mode, SIZE): figure for (framework, mode), figure in latencies.items()}
+    proofs = [certificate("net", framework, mode) for framework, mode in latencies]
+    return write_run(folder, {LATENCY: ("seconds", figures)}, manifest(**{"certificates": proofs, **changes}))
+
+
+def spread(median: float, blocks: int = 7, shift: int = 0) -> list[float]:
+    """Samples whose median is `median`, 2 a block; an odd number of blocks that lie up to 3 % to either side of it.
+
+    shift: rotates the blocks, so that two programs do not rise and fall together.
+    """
+    offsets = np.roll(np.linspace(-0.03, 0.03, blocks), shift)
+    return [median * (1 + float(offset) + side) for offset in offsets for side in (-0.004, 0.004)]
+
+
+def judge(folder: Path) -> Verdict:
+    loaded = load(folder)
+    (verdict,) = verdicts(enrich(loaded.of(loaded.runs[0])), certificates(loaded.runs[0].manifest))
+    return verdict
+
+
+def row(loaded: Results, **wanted: str) -> dict[str, Any]:
+    found = [one for one in records(loaded.frame) if all(one[key] == value for key, value in wanted.items())]
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quick")
+    quick_run(folder)
+    return folder
+
+
+# --- statistics -----------------------------------------------------------------------------------------------------
+
+
+def test_samples_become_blocks_in_order_and_an_incomplete_one_is_left_out() -> None:
+    assert stats.blocks([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert stats.blocks([1.0, 2.0], 9).tolist() == [[1.0], [2.0]]
+
+
+def test_interval_of_the_median_by_hand() -> None:
+    constant = stats.blocks([3.0] * 14, 2)
+    assert stats.median_interval(constant) == (3.0, 3.0)
+    low, high = stats.median_interval(stats.blocks([float(value) for value in range(1, 42)], 1))
+    assert 8 < low < 21 < high < 34  # binomial order statistics put the 95 % interval at the 15th and the 27th value
+    assert all(math.isnan(end) for end in stats.median_interval(stats.blocks([1.0] * 10, 2)))
+
+
+def test_confidence_level_is_expanded_for_few_blocks_by_hand() -> None:
+    # t(0.975, 6) = 2.4469; times sqrt(7 / 6) = 2.6430; the normal tail beyond that is 0.00411.
+    assert stats._expanded(7) == pytest.approx(1 - 2 * 0.00411, abs=2e-5)
+    assert stats._expanded(10_000) == pytest.approx(0.95, abs=1e-3)
+
+
+def test_paired_ratio_cancels_what_happened_to_both_in_a_block() -> None:
+    drift = np.array([1.0, 1.9, 1.2, 1.7, 1.1, 1.5, 1.4])
+    candidate = np.stack([drift, drift], axis=1)
+    paired = stats.ratio_of_medians(1.1 * candidate, candidate, paired=True)
+    assert (paired.value, paired.low, paired.high) == pytest.approx((1.1, 1.1, 1.1))
+    assert paired.excludes_one
+    apart = stats.ratio_of_medians(1.1 * candidate, candidate, paired=False)
+    assert apart.low < 1 < apart.high
+    assert not apart.excludes_one
+
+
+def test_equal_programs_are_rarely_called_different() -> None:
+    generator = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(200):
+        first, second = generator.lognormal(0, 0.05, (2, 7, 2))
+        alarms += stats.ratio_of_medians(first, second, paired=True).excludes_one
+    assert alarms <= 16  # 5 % of 200 and three standard deviations; a plain percentile interval gives 20 and more
+
+
+def test_a_program_compared_with_itself_is_the_same_although_first_calls_are_slow() -> None:
+    slow_first = stats.blocks([1.5 if call % 2 == 0 else 1.0 for call in range(16)], 2)
+    ratio = stats.against_itself(slow_first)
+    assert ratio.known
+    assert not ratio.excludes_one
+
+
+def test_percentiles() -> None:
+    assert stats.percentile([float(value) for value in range(1, 102)], 95) == 96
+    assert math.isnan(stats.percentile([], 95))
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def test_table_holds_what_asv_holds(quick: Path) -> None:
+    path = next((quick / "results" / MACHINE).glob("1a2b*.json"))
+    stored = AsvResults.load(str(path))
+    frame = load(quick).frame
+    for name in stored.get_all_result_keys():
+        phase, metric = name.split(".")[1], name.split(".track_")[1]
+        keys = {"ColdStart": "cold_start"}.get(phase, phase.lower())
+        mine = frame[(frame["metric"] == f"{keys}_{metric}") & (frame["suite"] == name.split(".")[0])]
+        theirs = [value for value in stored.get_result_value(name, stored.get_result_params(name)) if value is not None]
+        finite = sorted(value for value in theirs if not math.isnan(value))
+        assert sorted(mine["value"].dropna()) == finite
+        assert (mine["status"] == "n/a").sum() == sum(math.isnan(value) for value in theirs)
+        samples = (
+            stored.get_result_samples(name, stored.get_result_params(name)) if mine["samples"].map(len).any() else []
+        )
+        assert sorted(sample for one in mine["samples"] for sample in one) == sorted(
+            sample for one in samples if one for sample in one
+        )
+
+
+def test_a_row_is_named_measured_and_explained(tmp_path: Path) -> None:
+    failure = {
+        **{"workload": "net", "framework": "tensorflow", "mode": "graph", "size": SIZE, "phase": "inference"},
+        **{"kind": "timeout", "message": "no answer for 900 s", "stderr": ["last words"]},
+    }
+    small_run(
+        tmp_path,
+        {
+            ("pytorch", "eager"): [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
+            ("pytorch", "graph"): NA,
+            ("tensorflow", "eager"): 0.5,
+            ("tensorflow", "graph"): None,
+            ("keras-torch", "eager"): NA,
+            ("keras-torch", "graph"): NA,
+        },
+        failures=[failure],
+        frameworks={"keras-torch": {"reason": "keras is not installed"}},
+    )
+    loaded = load(tmp_path)
+    sampled = row(loaded, framework="pytorch", mode="eager")
+    assert sampled["value"] == pytest.approx(0.45)
+    assert (sampled["q25"], sampled["q75"]) == pytest.approx((0.275, 0.625))
+    assert sampled["samples"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    known = ("unit", "status", "phase", "metric", "size", "profile", "machine", "commit", "run_id", "dirty")
+    assert [sampled[key] for key in known] == [
+        *("s", "ok", "Inference", "inference_latency", SIZE, "quick", MACHINE, COMMIT),
+        *("20261122T061500Z-1a2b3c4d", False),
+    ]
+    assert row(loaded, framework="tensorflow", mode="eager")["samples"] == []
+    assert row(loaded, framework="tensorflow", mode="graph")["reason"] == "timeout: no answer for 900 s"
+    assert row(loaded, framework="pytorch", mode="graph")["reason"] == "not in the quick profile"
+    assert row(loaded, framework="keras-torch", mode="eager")["reason"] == "keras is not installed"
+    assert list(loaded.frame.groupby("status").size().items()) == [("failed", 1), ("n/a", 3), ("ok", 2)]
+
+
+def test_throughput_is_batch_size_over_latency_and_its_interval_is_turned_round(tmp_path: Path) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.2)})
+    loaded = load(tmp_path)
+    latency, rate = records(enrich(loaded.frame))
+    assert (rate["metric"], rate["unit"]) == ("inference_throughput", "images/s")
+    assert rate["value"] == pytest.approx(8 / 0.2)
+    assert (rate["low"], rate["high"]) == pytest.approx((8 / latency["high"], 8 / latency["low"]))
+    assert (latency["low"], latency["high"]) == pytest.approx((0.2, 0.2), rel=0.035)
+    # 14 calls: the 95th percentile is 0.35 of the way from the 13th (1.026) to the 14th (1.034).
+    assert latency["p95"] == pytest.approx(0.2 * (1.026 + 0.35 * 0.008))
+
+
+def test_broken_files_are_named_and_the_others_read(tmp_path: Path) -> None:
+    good = small_run(tmp_path, {("pytorch", "eager"): spread(0.2)})
+    content = json.loads(good.read_text())
+
+    def variant(name: str, **changes: Any) -> None:
+        (good.parent / name).write_text(json.dumps({**content, **changes}))
+
+    (good.parent / "cut.json").write_bytes(good.read_bytes()[:300])
+    (good.parent / "foreign.json").write_text('{"answer": 42}')
+    (good.parent / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (good.parent / "deep.json").write_text("[" * 100_000)
+    variant("newer.json", version=3)
+    variant("other.json", params={"machine": "elsewhere"})
+    variant("again.json")
+    huge = [["x"] * 1000] * 4
+    variant("huge.json", env_name="huge", results={LATENCY: [[0.1], huge, "1"]})
+    variant("types.json", env_name="types", results={LATENCY: 7})
+    broken = tmp_path / "runs" / "broken"
+    broken.mkdir()
+    (broken / "manifest.json").write_text('{"schema_version": 1')
+    (tmp_path / "runs" / "newer").mkdir()
+    (tmp_path / "runs" / "newer" / "manifest.json").write_text('{"schema_version": 2}')
+
+    loaded = load(tmp_path)
+    assert len(loaded.frame) == 1
+    reasons = {Path(one.path).name if "runs" not in one.path else one.path: one.reason for one in loaded.skipped}
+    assert len(reasons) == len(loaded.skipped) == 11
+    assert "not JSON, or cut off" in reasons["cut.json"]
+    assert reasons["foreign.json"] == "not one of asv's results files"
+    assert "not JSON" in reasons["binary.json"]
+    assert reasons["deep.json"] == "nested too deeply"
+    assert "format 3" in reasons["newer.json"]
+    assert "'elsewhere'" in reasons["other.json"]
+    assert "second file" in reasons["again.json"]
+    assert "1000000000000 parameter combinations" in reasons["huge.json"]
+    assert "is no list" in reasons["types.json"]
+    assert "cut off" in reasons["runs/broken/manifest.json"]
+    assert "schema_version is 2" in reasons["runs/newer/manifest.json"]
+
+
+def test_figures_that_are_none_and_strange_benchmarks(tmp_path: Path) -> None:
+    path = small_run(
+        tmp_path, {("pytorch", "eager"): spread(0.2), ("pytorch", "graph"): 0.3, ("tensorflow", "eager"): 0.4}
+    )
+    content = json.loads(path.read_text())
+    content["results"][LATENCY][0] = [math.inf, -1.0, "fast", None]
+    content["results"]["classification.Inference.track_peak_memory"] = [[1.0] * 4, content["results"][LATENCY][1], "9"]
+    content["results"]["classification.Inference.track_energy"] = [[1.0] * 4, content["results"][LATENCY][1], "1"]
+    path.write_text(json.dumps(content))
+    benchmarks = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
+    benchmarks["classification.Inference.track_peak_memory"] = {**benchmarks[LATENCY], "unit": "bytes"}
+    (tmp_path / "results" / "benchmarks.json").write_text(json.dumps(benchmarks))
+    loaded = load(tmp_path)
+    assert list(loaded.frame["status"]) == ["failed"] * 4
+    assert sum("is no figure in s" in reason for reason in loaded.frame["reason"]) == 3
+    assert {one.path.split(".track_")[1]: one.reason for one in loaded.skipped} == {
+        "peak_memory": "measured by another version of the benchmark",
+        "energy": "no metric of this name",
+    }
+
+
+def test_a_wrong_unit_is_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path, {LATENCY: ("milliseconds", {("net", "pytorch", "eager", SIZE): 200.0})}, manifest())
+    with pytest.raises(NoResultsError, match="unit 'milliseconds', expected 's'"):
+        load(tmp_path)
+
+
+def test_newest_manifest_belongs_to_the_results_and_newest_run_is_first(tmp_path: Path) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.2)})
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.2)}, run_id="later", started_at="2026-11-23T00:00:00+00:00")
+    write_run(tmp_path, {LATENCY: ("seconds", {("net", "pytorch", "eager", SIZE): 0.1})}, None, commit="f" * 40)
+    loaded = load(tmp_path)
+    # The one without a manifest was started when asv says so.
+    assert [run.run_id for run in loaded.runs] == ["later", f"ffffffff-{ENV_NAME}"]
+    assert loaded.runs[1].started_at == "2026-11-22T06:15:00Z"
+    assert {run.run_id: run.has_manifest for run in loaded.runs} == {"later": True, f"ffffffff-{ENV_NAME}": False}
+
+
+@pytest.mark.parametrize("content", ["nothing", "empty folder", "only broken"])
+def test_nothing_to_report_names_the_command_that_makes_results(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "results" / "box"
+    if content != "nothing":
+        folder.mkdir(parents=True)
+    if content == "only broken":
+        (folder / "bad.json").write_text("{")
+    with pytest.raises(NoResultsError, match="`evenbench run` makes them") as caught:
+        load(tmp_path)
+    assert ("bad.json" in str(caught.value)) == (content == "only broken")
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_clear_difference_is_claimed_with_its_ratio(tmp_path: Path) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.100), ("tensorflow", "graph"): spread(0.131, shift=3)})
+    verdict = judge(tmp_path)
+    ratio = verdict.entries[1].ratio
+    assert ratio.value == pytest.approx(1.31)
+    assert 1.2 < ratio.low < 1.31 < ratio.high < 1.4
+    assert verdict.sentence == (
+        f"PyTorch (eager) is 1.31x faster [{ratio.low:.2f}, {ratio.high:.2f}] than TensorFlow (graph)."
+    )
+
+
+def test_no_difference_is_claimed_where_the_interval_holds_1(tmp_path: Path) -> None:
+    up = [0.1, 0.2] * 7
+    small_run(tmp_path, {("pytorch", "eager"): up, ("tensorflow", "graph"): up[::-1]})
+    assert judge(tmp_path).sentence == (
+        "PyTorch (eager) and TensorFlow (graph): no difference detectable on this machine."
+    )
+
+
+def test_fastest_mode_of_each_framework_is_ranked_and_a_tie_at_the_top_is_said(tmp_path: Path) -> None:
+    wide = [0.085] * 6 + [0.092] * 2 + [0.115] * 6
+    small_run(
+        tmp_path,
+        {
+            ("pytorch", "eager"): spread(0.100),
+            ("pytorch", "compiled"): spread(0.090),
+            ("tensorflow", "graph"): wide,
+            ("keras-torch", "eager"): spread(0.180, shift=3),
+        },
+    )
+    verdict = judge(tmp_path)
+    assert [entry.title for entry in verdict.entries] == [
+        *("PyTorch (compiled)", "TensorFlow (graph)", "PyTorch (eager)", "Keras on torch (eager)"),
+    ]
+    assert re.fullmatch(
+        r"PyTorch \(compiled\) and TensorFlow \(graph\): no difference detectable on this machine; "
+        r"PyTorch \(compiled\) is 2\.00x faster \[1\.9\d, 2\.0\d\] than Keras on torch \(eager\)\.",
+        verdict.sentence,
+    ), verdict.sentence
+
+
+def test_too_few_blocks_give_no_verdict(tmp_path: Path) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.1, 5), ("tensorflow", "graph"): spread(0.2, 5)})
+    assert judge(tmp_path).sentence == "No verdict: an interval needs at least 6 blocks of samples."
+
+
+TWO = {("pytorch", "eager"): spread(0.100), ("tensorflow", "graph"): spread(0.131, shift=3)}
+PROVEN = certificate("net", "pytorch", "eager")
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (None, "missing (there is no certificate)"),
+        (certificate("net", "tensorflow", "graph", 3.2e-3), "float64: stem.weight 3.2e-03 > 1.0e-10 and 4 more"),
+        ({**certificate("net", "tensorflow", "graph"), "error": "ValueError: shapes"}, "computed: ValueError: shapes"),
+        ({**certificate("net", "tensorflow", "graph"), "checks": []}, "it holds no checks"),
+        ({**certificate("net", "tensorflow", "graph"), "passed": False}, "it is marked as failed"),
+        (
+            {
+                **certificate("net", "tensorflow", "graph"),
+                "checks": [
+                    {"name": "loss", "dtype": "float64", "tensor": "l", "error": None, "tolerance": 1, "passed": False}
+                ],
+            },
+            "loss, float64: l not finite > 1",
+        ),
+        # Says that it passed, and its own figures say otherwise.
+        (
+            {
+                **certificate("net", "tensorflow", "graph"),
+                "checks": [
+                    {
+                        "name": "loss",
+                        "dtype": "float32",
+                        "tensor": "l",
+                        "error": 2e-4,
+                        "tolerance": 1e-4,
+                        "passed": True,
+                    }
+                ],
+            },
+            "loss, float32: l 2.0e-04 > 1.0e-04",
+        ),
+    ],
+)
+def test_ranking_is_withheld_without_proof(tmp_path: Path, other: dict[str, Any] | None, words: str) -> None:
+    small_run(tmp_path, TWO, certificates=[PROVEN, *([other] if other else [])])
+    verdict = judge(tmp_path)
+    assert verdict.state == "withheld"
+    assert verdict.sentence.startswith("Ranking withheld: certificate of TensorFlow (graph) ")
+    assert words in verdict.sentence
+    page = report_files(load(tmp_path))["index.html"].decode()
+    assert "faster [" not in page.split('id="workload-1"')[1].split('id="certificates"')[0]
+    assert "100 ms" in page
+    assert "Rankings withheld:" in page
+
+
+def test_a_ranking_stands_with_all_certificates(tmp_path: Path) -> None:
+    small_run(tmp_path, TWO, certificates=[PROVEN, certificate("net", "tensorflow", "graph")])
+    assert judge(tmp_path).state == "faster"
+
+
+def test_break_even_by_hand() -> None:
+    figures = {
+        ("pytorch", "eager"): (0.5, 0.010),
+        ("pytorch", "compiled"): (20.5, 0.008),  # 20 s more, 2 ms saved a call
+        ("tensorflow", "eager"): (0.5, 0.010),
+        ("tensorflow", "graph"): (0.9, 0.012),  # never
+    }
+    rows = [
+        {"framework": framework, "mode": mode, "metric": metric, "value": value}
+        for (framework, mode), values in figures.items()
+        for metric, value in zip(("cold_start_first_call", "inference_latency"), values, strict=True)
+    ]
+    assert break_even(rows) == {("pytorch", "compiled"): 10_000}
+
+
+def test_noise_counts_programs_that_are_known_badly(tmp_path: Path) -> None:
+    calm, wild = spread(0.1), [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]
+    small_run(tmp_path, {("pytorch", "eager"): calm, ("tensorflow", "graph"): wild})
+    measured = noise([judge(tmp_path)])
+    assert measured.compared == 2
+    assert measured.unstable == ("TensorFlow (graph), net, inference",)
+
+
+# --- what the page says -----------------------------------------------------------------------------------------------
+
+
+def test_headline_and_readiness_in_words(quick: Path) -> None:
+    (run,) = load(quick).runs
+    assert (
+        machine_line(run) == "Intel(R) Xeon(R) Processor, 2 cores, 23.5 GiB RAM, no GPU, Debian GNU/Linux 12 (bookworm)"
+    )
+    verdict = readiness(run)
+    assert [sentence for _, _, sentence in verdict.tiers] == [
+        "minimum tier not met: CPU cores 2 of 4, VRAM 0 GiB of 2 GiB",
+        "ideal tier not met: CPU cores 2 of 8, VRAM 0 GiB of 8 GiB, disk 274.9 GB of 512 GB",
+    ]
+    assert [requirement.check for requirement in verdict.requirements] == ["CPU cores", "VRAM", "RAM", "disk"]
+
+
+def test_missing_facts_are_unknown(tmp_path: Path) -> None:
+    small_run(tmp_path, TWO, facts={}, readiness={}, versions={}, time={}, conditions={"before": None}, frameworks={})
+    loaded = load(tmp_path)
+    assert (
+        machine_line(loaded.runs[0]) == "CPU unknown, unknown cores, unknown RAM, GPU unknown, operating system unknown"
+    )
+    assert [words for _, words, _ in readiness(loaded.runs[0]).tiers] == ["unknown", "unknown"]
+    assert b"Minimum tier cannot be told" in report_files(loaded)["index.html"]
+
+
+def test_marks_that_a_reader_must_see(tmp_path: Path) -> None:
+    small_run(
+        tmp_path,
+        {("pytorch", "eager"): spread(0.1)},
+        dirty=True,
+        finished_at=None,
+        conditions={"before": {}, "after": {}, "taints": [{"condition": "steal", "reason": "the hypervisor took 3 %"}]},
+        readiness={"tiers": {}, "forced": ["vram"]},
+    )
+    (tmp_path / "results" / MACHINE / "bad.json").write_text("{")
+    loaded = load(tmp_path)
+    titles = [mark.title for mark in marks(loaded.runs[0], loaded, [], noise([]))]
+    assert titles == ["Interrupted run", "Uncommitted changes", "Tainted conditions", "Forced", "1 skipped"]
+    page = report_files(loaded)["index.html"].decode()
+    assert all(f"<strong>{title}:</strong>" in page for title in titles)
+    assert "the hypervisor took 3 %" in page
+    assert "bad.json" in page
+
+
+@pytest.fixture(scope="module")
+def files(quick: Path) -> dict[str, bytes]:
+    return report_files(load(quick))
+
+
+def test_page_is_complete_in_this_order(files: dict[str, bytes]) -> None:
+    page = files["index.html"].decode()
+    sections = re.findall(r'<section id="([^"]+)">', page)
+    assert sections == [
+        *("readiness", "verdicts", "workload-1", "workload-2", "kernels", "curves", "certificates", "failures"),
+        *("method", "manifest", "downloads"),
+    ]
+    assert len(files["index.html"]) < 1.5e6
+    assert "killed by signal 9 at step 3 of 14" in page
+    assert "Allocation of 411041792 exceeds" in page
+    assert page.count("7,453 calls") == 1
+    for title in ("Inference, 224 px, batch_size 1", "Cold start", "Precision (macro)", "Held-out top-1", "p95"):
+        assert title in page
+
+
+def test_page_loads_nothing_and_its_policy_allows_nothing_else(files: dict[str, bytes]) -> None:
+    page = files["index.html"].decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy[1]
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert re.findall(r'(?:src|href)="(?!#)([^"]*)"', markup) == ["results.csv", "results.parquet", "report.md"]
+    assert "style=" not in markup
+    assert "://" not in markup
+
+
+def test_charts_are_valid_json_with_one_colour_for_each_framework(files: dict[str, bytes]) -> None:
+    def reject(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = re.search(r'id="charts">(.*?)</script>', files["index.html"].decode(), flags=re.S)
+    assert text is not None
+    specs = json.loads(text[1], parse_constant=reject)
+    assert len(specs) == 4 + 2 + 2
+    colours: dict[str, set[str]] = {}
+    for scale in _scales(specs):
+        for title, colour in zip(scale["domain"], scale["range"], strict=True):
+            colours.setdefault(title, set()).add(colour)
+    assert colours == {
+        "PyTorch": {"#D55E00"},
+        "TensorFlow": {"#0072B2"},
+        "Keras on TF": {"#009E73"},
+        "Keras on torch": {"#CC79A7"},
+    }
+
+
+def _scales(node: Any) -> list[dict[str, Any]]:
+    """Every colour scale in a specification."""
+    if isinstance(node, list):
+        return [scale for entry in node for scale in _scales(entry)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["color"]["scale"]] if isinstance(node.get("color"), dict) and "scale" in node["color"] else []
+    return own + [scale for entry in node.values() for scale in _scales(entry)]
+
+
+def test_tables_agree_and_keep_every_figure(quick: Path, files: dict[str, bytes]) -> None:
+    table = pd.read_csv(io.BytesIO(files["results.csv"]), keep_default_na=False, na_values=[""])
+    parquet = pd.read_parquet(io.BytesIO(files["results.parquet"]))
+    assert list(table.columns) == list(parquet.columns)
+    table["samples"] = table["samples"].map(json.loads)
+    parquet["samples"] = parquet["samples"].map(list)
+    texts = ["mode", "size", "reason"]
+    table[texts] = table[texts].fillna("")
+    pd.testing.assert_frame_equal(table, parquet, check_dtype=False, check_exact=True)
+    loaded = load(quick)
+    assert (parquet["status"] == "ok").sum() > (loaded.frame["status"] == "ok").sum()  # throughput is added
+    measured = parquet[parquet["metric"] == "inference_latency"]["value"].dropna()
+    assert sorted(measured) == sorted(loaded.frame[loaded.frame["metric"] == "inference_latency"]["value"].dropna())
+
+
+def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
+    script = "<script>alert(1)</script>"
+    hostile = f"\"'>{script}<!--|`*x*`"
+    proof = {**certificate(hostile, hostile, hostile, 1.0), "reference": hostile, "sizes": hostile}
+    proof["checks"] = [{**check, "name": hostile, "tensor": hostile} for check in proof["checks"]]
+    texts = dict.fromkeys(("workload", "framework", "mode", "size", "phase", "kind", "message"), hostile)
+    failed = {**texts, "stderr": [hostile]}
+    curve = {**texts, "loss": [2.0, 1.0], "seconds": [1.0, 2.0], "top1": 0.9}
+    changes = manifest(
+        certificates=[proof],
+        failures=[failed],
+        curves=[curve],
+        versions={hostile: hostile},
+        environment={hostile: hostile},
+        profile={"name": hostile, "calls_per_block": 2, hostile: hostile},
+        frameworks={hostile: {"reason": None, "device": hostile, "layout": hostile}},
+        precision=hostile,
+        readiness={"tiers": {"minimum": {"verdict": hostile, "checks": [{"check": hostile, "reason": hostile}]}}},
+        conditions={"taints": [{"condition": hostile, "reason": hostile}]},
+        facts={"cpu": {"model": {"value": hostile}}},
+        env_name=ENV_NAME,
+    )
+    changes["started_at"] = changes["run_id"] = hostile.replace("/", "")
+    figures = {(hostile, hostile, hostile, hostile): spread(0.1), (hostile, hostile, "b", hostile): None}
+    write_run(
+        tmp_path,
+        {
+            LATENCY: ("seconds", figures),
+            "kernels.Inference.track_latency": ("seconds", {(hostile, hostile, hostile): spread(0.1)}),
+        },
+        {**changes, "run_id": "x"},
+    )
+    (tmp_path / "results" / MACHINE / "<script>alert(1)<.json").write_text("{")
+    files = report_files(load(tmp_path))
+    page = files["index.html"].decode()
+    # Our own three elements, and the words "<script" within the bundle of libraries are none of them.
+    outside = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert script not in outside
+    assert "alert(1)" in outside
+    assert outside.lower().count("<script") == outside.count('<script type="application/json"') == 1
+    assert "<!--" not in outside
+    markdown = files["report.md"].decode()
+    assert "<script" not in markdown
+    assert not re.search(r"(?<!\\)\|`", markdown)
+
+
+def test_a_framework_that_is_absent_has_a_row_with_its_reason(tmp_path: Path) -> None:
+    small_run(
+        tmp_path,
+        {**TWO, ("keras-torch", "eager"): NA, ("keras-torch", "graph"): NA},
+        frameworks={"keras-torch": {"reason": "keras is not installed"}},
+    )
+    page = report_files(load(tmp_path))["index.html"].decode()
+    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", page.split('id="workload-1"')[1].split("</section>")[0], re.S)
+    absent = [one for one in rows if "n/a: keras is not installed" in one]
+    assert len(rows) == 3
+    assert len(absent) == 1
+
+
+def test_sizes_that_no_program_ran_have_no_table(tmp_path: Path) -> None:
+    figures = {("net", "pytorch", "eager", SIZE): spread(0.1), ("net", "pytorch", "eager", "512px-batch64"): NA}
+    write_run(tmp_path, {LATENCY: ("seconds", figures)}, manifest())
+    page = report_files(load(tmp_path))["index.html"].decode()
+    assert "224 px, batch_size 8" in page
+    assert "<h3>Inference, 512 px" not in page
+    assert "512 px, batch_size 64" in page.split('id="failures"')[1]
+
+
+def test_other_runs_are_named(tmp_path: Path) -> None:
+    small_run(tmp_path, TWO)
+    small_run(tmp_path, TWO, run_id="older", started_at="2026-11-21T06:15:00+00:00", commit="0" * 40)
+    write_run(
+        tmp_path,
+        {LATENCY: ("seconds", {("net", "pytorch", "eager", SIZE): 0.1})},
+        manifest(run_id="older", started_at="2026-11-21T06:15:00+00:00", commit="0" * 40),
+        commit="0" * 40,
+    )
+    page = report_files(load(tmp_path))["index.html"].decode()
+    assert "Other runs in this folder" in page
+    assert "2026-11-21 06:15 UTC" in page
+
+
+def test_manifests_of_wrong_types_are_read_as_not_recorded(tmp_path: Path) -> None:
+    wrong = {key: 7 for key in in_shape({}) if key not in ("run_id", "machine", "commit", "env_name")}
+    small_run(
+        tmp_path, TWO, **{**wrong, "certificates": [1, {"workload": 3, "checks": "no"}], "curves": [{"loss": "x"}]}
+    )
+    loaded = load(tmp_path)
+    assert loaded.runs[0].profile == "quick"  # from asv's own file
+    assert judge(tmp_path).state == "withheld"
+    assert report_files(loaded)["index.html"]
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def reports(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "reports", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=PAGE, env={**os.environ, **environment}, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two commits of one small workload; the second is 10 % slower in PyTorch."""
+    folder = tmp_path_factory.mktemp("pair")
+    for commit, factor, day in (("a" * 40, 1.0, 20), ("b" * 40, 1.1, 21)):
+        figures = {
+            ("net", "pytorch", "eager", SIZE): spread(0.1 * factor, 9, shift=int(factor * 10) % 10 * 4),
+            ("net", "pytorch", "compiled", SIZE): spread(0.05, 9),
+            ("net", "tensorflow", "graph", SIZE): spread(0.2, 9),
+        }
+        proofs = [certificate("net", framework, mode) for _, framework, mode, _ in figures]
+        about = {"commit": commit, "started_at": f"2026-11-{day}T00:00:00+00:00", "run_id": f"run-{day}"}
+        write_run(folder, {LATENCY: ("seconds", figures)}, manifest(certificates=proofs, **about), commit=commit)
+    return folder
+
+
+def test_report_writes_the_same_bytes_every_time_and_says_what_it_skipped(pair: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "copy", tmp_path / "new" / "report"
+    shutil.copytree(pair, folder)
+    (folder / "results" / MACHINE / "bad.json").write_text("{")
+    done = reports("report", "--results", folder, "--out", out, PYTHONHASHSEED="1")
+    assert (done.returncode, done.stdout) == (0, f"{out}/index.html\n")
+    assert re.fullmatch(rf"skipped results/{MACHINE}/bad\.json: not JSON.*\n", done.stderr)
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert written == report_files(load(folder))
+
+
+def test_report_with_a_full_disk_leaves_the_old_one(pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("old")
+    (tmp_path / "results.csv").write_text("old")
+    # Files may not grow beyond 100 KiB: the small tables fit, the page does not.
+    command = f'ulimit -f 100; exec "{sys.executable}" -m reports report --results "{pair}" --out "{tmp_path}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=PAGE, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"evenbench: cannot write {tmp_path}: ")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"index.html": "old", "results.csv": "old"}
+
+
+def test_report_on_nothing_and_to_nowhere(pair: Path, tmp_path: Path) -> None:
+    nothing = reports("report", "--results", tmp_path / "none")
+    assert nothing.returncode == 2
+    assert nothing.stderr == f"evenbench: no results in {tmp_path / 'none'}; `evenbench run` makes them\n"
+    (tmp_path / "file").touch()
+    nowhere = reports("report", "--results", pair, "--out", tmp_path / "file" / "report")
+    assert nowhere.returncode == 2
+    assert nowhere.stderr == f"evenbench: cannot write {tmp_path / 'file' / 'report'}: Not a directory\n"
+    assert reports("report", "--nonsense").returncode == 2
+
+
+def test_compare_frameworks_and_modes(pair: Path) -> None:
+    done = reports("compare", "pytorch", "tensorflow", "--results", pair)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"net, 224 px, batch_size 8 .* 50\.0 ms \[.*\(compiled\) .* 200 ms .* 4\.00 \[", done.stdout)
+    assert "pytorch is better" in done.stdout
+    eager = reports("compare", "tensorflow:graph", "pytorch:eager", "--results", pair)
+    assert re.search(r"200 ms .* 110 ms .* 0\.55 \[.* pytorch:eager is better", eager.stdout)
+
+
+def test_compare_commits(pair: Path) -> None:
+    done = reports("compare", "aaaa", "bbbb", "--results", pair)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if "net," in line]
+    assert len(lines) == 3
+    assert re.search(r"PyTorch \(eager\) .* 1\.10 \[1\.0\d, 1\.1\d\] .* aaaa is better", lines[1])
+    assert "no difference detectable" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("jax", "pytorch"), "unknown 'jax'; frameworks: pytorch, tensorflow; commits: aaaaaaaa, bbbbbbbb"),
+        (("pytorch", "aaa"), "unknown 'aaa'; frameworks"),
+        (("pytorch:turbo", "tensorflow"), "no figures of pytorch in mode 'turbo'; there are: compiled, eager"),
+        (("pytorch", "aaaa"), "compare two frameworks or two commits, not one with the other"),
+    ],
+)
+def test_compare_names_what_there_is(pair: Path, names: tuple[str, str], words: str) -> None:
+    with pytest.raises(pairs.UnknownNameError) as caught:
+        pairs.sides(load(pair), *names)
+    assert words in str(caught.value)
+
+
+def test_compare_with_an_unknown_name_is_one_line_and_exit_2(pair: Path) -> None:
+    done = reports("compare", "jax", "pytorch", "--results", pair)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("evenbench: unknown 'jax'; frameworks: pytorch, tensorflow")
+
+
+def test_compare_withholds_without_proof(tmp_path: Path) -> None:
+    small_run(tmp_path, TWO, certificates=[PROVEN])
+    done = reports("compare", "pytorch", "tensorflow", "--results", tmp_path)
+    assert done.returncode == 0
+    assert "withheld: certificate of TensorFlow (graph) missing" in " ".join(done.stdout.split())
+    assert "is better" not in done.stdout
+
+
+def test_importing_the_commands_imports_nothing_heavy() -> None:
+    heavy = "{'pandas', 'numpy', 'scipy', 'altair', 'vl_convert', 'jinja2', 'asv', 'rich.table'}"
+    code = f"import sys, reports.command; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PAGE, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_help_shows_an_example() -> None:
+    for command in ("report", "compare"):
+        done = reports(command, "--help", COLUMNS="200")
+        assert done.returncode == 0
+        assert f"Example: evenbench {command}" in done.stdout
