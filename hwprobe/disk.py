@@ -27,7 +27,7 @@ def collect(path: str | os.PathLike[str] = ".", root: str = "/") -> Room:
     mount = None if place is None else _mount(place, root)
     total, free = (None, None) if place is None else _space(place, root)
     filesystem = clean(mount.kind) if mount else None
-    device, reason = _device(mount, root)
+    device, reason = (None, "the folder is not there") if place is None else _device(mount, root)
     size = _file_system_size(total, filesystem, reason)
     kind = unknown(reason, "/proc/self/mountinfo")
     if device is not None:

@@ -103,7 +103,9 @@ def _ask(source: str, call: Callable[[], Any], unit: str | None = None) -> Fact:
 
 
 def _why(error: Exception) -> str:
-    return f"NVML: {clean(str(error)) or type(error).__name__}"
+    """NVML's own words; of any other error the kind alone, for its text may hold a path with a user's name."""
+    kind = type(error).__name__
+    return f"NVML: {clean(str(error)) if kind.startswith('NVML') else kind}"
 
 
 def _cuda(version: int) -> str:

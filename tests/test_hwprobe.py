@@ -315,6 +315,13 @@ def test_overlay_has_at_least_the_size_of_its_file_system(tmp_path: Path) -> Non
     assert "overlay" in (fact["reason"] or "")  # a value with a reason is a floor
 
 
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    code = f"import os, hwprobe.disk as d; os.chdir({str(tmp_path)!r}); os.rmdir({str(tmp_path)!r})"
+    code += "; print(d.collect()['size']['reason'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "the folder is not there\n"
+
+
 def test_tmpfs_is_no_disk(tmp_path: Path) -> None:
     found = mounted("22 21 0:51 / /data rw - tmpfs tmpfs rw", {}, {}, tmp_path)
     assert found["size"] is None

@@ -203,6 +203,13 @@ def test_a_name_that_is_no_text(current: Path) -> None:
     assert facts["devices"][0]["name"]["value"] == "a [2Jb"
 
 
+def test_an_error_that_is_not_nvml_s_is_told_by_its_kind_alone(current: Path, tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text("from os import no_such_name\n")  # its message names the file and so its owner
+    facts = probe(current, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path(gpu.__file__).parents[1]}")
+    assert facts["count"]["value"] is None
+    assert facts["count"]["reason"] == "NVML: ImportError"
+
+
 def test_a_gpu_on_the_bus_without_a_driver_is_unknown_and_not_absent(tmp_path: Path, monkeypatch: Any) -> None:
     import pynvml
 
