@@ -1,0 +1,204 @@
+"""Certificates: the proof that programs which are compared do the same work.
+
+Each framework proves itself in a process of its own (impls/certificate.py). Kernels are compared with readable
+NumPy, models with the first framework that is there. A certificate is kept under a hash of all that it proves.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import impls
+from impls.certificate import SIZES
+
+Certificate = dict[str, Any]
+VERSIONED = ("torch", "tensorflow", "tensorflow-cpu", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class ProgramName:
+    """One compared program."""
+
+    workload: str
+    framework: str
+    mode: str
+
+
+def verify(
+    programs: Iterable[ProgramName],
+    progress: Callable[[ProgramName, Certificate | None], None] = lambda _name, _certificate: None,
+    processes: int = 2,
+) -> list[Certificate]:
+    """The certificate of every program, from the cache where its code and versions are unchanged.
+
+    progress is called with None when a program's proof begins and with its certificate at the end, from several
+    threads. Raises OSError if there is no space for the reference results.
+    """
+    wanted = list(dict.fromkeys(programs))
+    found = {name: certificate for name in wanted if (certificate := _cached(name))}
+    for name, certificate in found.items():
+        progress(name, certificate)
+    todo = [name for name in wanted if name not in found]
+    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
+        jobs = _Jobs(Path(folder), progress)
+        models = [name.workload for name in todo if impls.WORKLOADS[name.workload].kind == "model"]
+        references = [ProgramName(model, reference_framework(), "eager") for model in dict.fromkeys(models)]
+        for name, certificate in jobs.run(references, write=True):
+            found[name] = certificate
+        with ThreadPoolExecutor(processes) as pool:
+            rest = [name for name in todo if name not in references]
+            groups = [[name for name in rest if name.framework == framework] for framework in impls.FRAMEWORKS]
+            for results in pool.map(jobs.run, [group for group in groups if group]):
+                found.update(results)
+    return [found[name] for name in wanted]
+
+
+def reference_framework() -> str:
+    """The first framework that is there: models are compared with its eager float64 results.
+
+    Raises RuntimeError if there is none.
+    """
+    for framework in impls.FRAMEWORKS:
+        if impls.missing(framework) is None:
+            return framework
+    raise RuntimeError("none of the frameworks is installed: " + ", ".join(impls.FRAMEWORKS))
+
+
+class _Jobs:
+    """Proofs in child processes, one a framework at a time."""
+
+    def __init__(self, folder: Path, progress: Callable[[ProgramName, Certificate | None], None]) -> None:
+        self.folder = folder
+        self.progress = progress
+
+    def run(self, names: list[ProgramName], write: bool = False) -> list[tuple[ProgramName, Certificate]]:
+        """Prove programs of one framework, one after the other; a child that dies is replaced for the next one."""
+        results: list[tuple[ProgramName, Certificate]] = []
+        child: _Child | None = None
+        try:
+            for name in names:
+                self.progress(name, None)
+                child = child or _Child(name.framework, self.folder)
+                reference = self.folder / f"{name.workload}.npz"
+                answer = child.ask(
+                    {"workload": name.workload, "mode": name.mode, "reference": str(reference), "write": write}
+                )
+                if answer is None:
+                    answer = {"checks": [], "error": child.reason()}
+                    child = None
+                certificate = _certificate(name, answer)
+                results.append((name, certificate))
+                self.progress(name, certificate)
+        finally:
+            if child:
+                child.close()
+        return results
+
+
+class _Child:
+    """One process of impls.certificate."""
+
+    def __init__(self, framework: str, folder: Path) -> None:
+        self.log = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115
+        threads = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "impls.certificate", framework, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer, None if the process died over it."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        line = self.process.stdout.readline()
+        return json.loads(line) if line.endswith("\n") else None
+
+    def reason(self) -> str:
+        """Why it died: exit status and the last line that it wrote. Raises OSError if there was no space left."""
+        status = self.process.wait()
+        self.log.seek(0)
+        lines = [line.strip() for line in self.log if line.strip()]
+        if lines and lines[-1].startswith("OSError"):
+            raise OSError(lines[-1].removeprefix("OSError: "))
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return f"{how}: {lines[-1] if lines else 'nothing on stderr'}"
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+        self.log.close()
+
+
+def _certificate(name: ProgramName, answer: dict[str, Any]) -> Certificate:
+    kind = impls.WORKLOADS[name.workload].kind
+    certificate = {
+        "workload": name.workload,
+        "framework": name.framework,
+        "mode": name.mode,
+        "reference": "NumPy" if kind == "kernel" else f"{reference_framework()} eager float64",
+        "sizes": SIZES[kind],
+        "code_hash": code_hash(name),
+        "passed": answer["error"] is None and all(check["passed"] for check in answer["checks"]),
+        **answer,
+    }
+    if certificate["passed"]:  # a failure is looked at again each time
+        _keep(certificate)
+    return certificate
+
+
+def code_hash(name: ProgramName) -> str:
+    """Hash of all that a certificate proves: the sources of impls, the versions, the reference, the program."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    package = impls.WORKLOADS[name.workload].package.split(".")[1:-1]
+    own = root.joinpath(*package)
+    for path in sorted([*root.glob("*.py"), *root.glob("frameworks/*.py"), *own.glob("*.py")]):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for distribution in VERSIONED:
+        try:
+            digest.update(f"{distribution} {version(distribution)}".encode())
+        except PackageNotFoundError:
+            continue
+    digest.update(f"{name} {reference_framework()}".encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where certificates and trained weights are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evenbench"
+
+
+def _cached(name: ProgramName) -> Certificate | None:
+    path = cache_folder() / "certificates" / f"{code_hash(name)}.json"
+    try:
+        certificate = json.loads(path.read_text())
+    except (OSError, ValueError):  # absent or cut off: prove it again
+        return None
+    return certificate if certificate.get("passed") else None
+
+
+def _keep(certificate: Certificate) -> None:
+    folder = cache_folder() / "certificates"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{certificate['code_hash']}.{os.getpid()}"
+    temporary.write_text(json.dumps(certificate))
+    temporary.replace(folder / f"{certificate['code_hash']}.json")

@@ -1,0 +1,1 @@
+"""One runtime per framework, with the same functions in the same order in each."""

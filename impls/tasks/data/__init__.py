@@ -1,0 +1,1 @@
+"""Loaders: each gives NumPy arrays and a fixed split."""

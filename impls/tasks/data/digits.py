@@ -1,0 +1,53 @@
+"""Handwritten digits: 1,797 real scans of 8x8 pixels in 10 classes, shipped with scikit-learn (BSD-3-Clause).
+
+Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, test part.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+NUM_CLASSES = 10
+PIXELS = 8
+HELD_OUT = 360
+SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, H, W, 3) float32, labels (N,) int64; the held-out part is never trained on."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+@cache
+def load(image_size: int) -> Split:
+    """The fixed stratified split, each pixel repeated up to image_size, three equal channels, standardised.
+
+    Raises ValueError if image_size is no multiple of 8 or the data is not the data that was tested.
+    """
+    if image_size % PIXELS or image_size < PIXELS:
+        raise ValueError(f"digits have {PIXELS} x {PIXELS} pixels: image_size must be a multiple, not {image_size}")
+    data = load_digits()
+    if checksum(data.images, data.target) != SHA256:
+        raise ValueError("scikit-learn's digits are not those that this benchmark was made with")
+    images = np.kron(data.images, np.ones((1, image_size // PIXELS, image_size // PIXELS)))
+    images = np.repeat(images[..., np.newaxis], 3, axis=-1)
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images, data.target, test_size=HELD_OUT, stratify=data.target, random_state=0
+    )
+    mean, deviation = train_images.mean(), train_images.std()  # of the training part alone
+    scale = [((part - mean) / deviation).astype(np.float32) for part in (train_images, test_images)]
+    return Split(scale[0], train_labels.astype(np.int64), scale[1], test_labels.astype(np.int64))
+
+
+def checksum(images: np.ndarray, labels: np.ndarray) -> str:
+    """SHA-256 of the raw scans and labels."""
+    return hashlib.sha256(images.astype(np.uint8).tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()

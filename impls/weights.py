@@ -1,0 +1,84 @@
+"""Seeded NumPy weights under canonical names, and the layouts that the frameworks want them in."""
+
+from collections.abc import Mapping
+from zlib import crc32
+
+import numpy as np
+
+from impls.layers import Tensor
+
+Weights = dict[str, np.ndarray]
+
+# canonical -> channels last (TensorFlow, Keras); the inverse permutation leads back.
+CHANNELS_LAST = {
+    "conv": (2, 3, 1, 0),  # OIHW -> HWIO
+    "depthwise": (2, 3, 0, 1),  # (C, 1, H, W) -> (H, W, C, 1)
+    "transposed": (2, 3, 1, 0),  # IOHW -> HWOI
+    "dense": (1, 0),  # (out, in) -> (in, out)
+    "vector": (0,),
+}
+
+
+def to_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
+    """A canonical weight in the layout of TensorFlow and Keras."""
+    return np.ascontiguousarray(np.transpose(array, CHANNELS_LAST[kind]))
+
+
+def from_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
+    """A weight of TensorFlow or Keras in the canonical layout."""
+    return np.transpose(array, np.argsort(CHANNELS_LAST[kind]))
+
+
+def initial(tensors: Mapping[str, Tensor], seed: int) -> Weights:
+    """Weights to start training from.
+
+    He normal, fan out, for convolutions (He et al. 2015, section 2.2); normal(0, 0.01) for dense layers; batch norm
+    as the identity, but zero for the last scale of each bottleneck (Goyal et al. 2017, section 5.1).
+    """
+    return {name: _initial(name, tensor, _generator(name, seed)) for name, tensor in tensors.items()}
+
+
+def perturbed(tensors: Mapping[str, Tensor], seed: int) -> Weights:
+    """Weights to prove equality with: like `initial`, but no scale, shift or statistic is at a special value.
+
+    A batch norm that is the identity would hide a swapped mean and bias, a zero scale a whole residual branch. The
+    shifts keep most activations two standard deviations from a ReLU's kink: in training mode few change sides by
+    rounding (each one that does is a jump in the gradient), while in evaluation mode, whose statistics differ, many
+    are cut off. Small logits keep the softmax from multiplying rounding errors.
+    """
+    weights = initial(tensors, seed)
+    for name, weight in weights.items():
+        generator = _generator(name, seed + 1)
+        if name.endswith("norm.weight"):
+            weights[name] = generator.uniform(0.5, 1.0, weight.shape)
+            shift = name.removesuffix("weight") + "bias"
+            weights[shift] = weights[name] * generator.uniform(1.8, 2.2, weight.shape)
+        elif name.endswith("running_mean"):
+            weights[name] = generator.normal(0.0, 0.1, weight.shape)
+        elif name.endswith("running_var"):
+            weights[name] = generator.uniform(0.5, 1.5, weight.shape)
+        elif tensors[name].kind == "dense":
+            weights[name] = np.multiply(weight, 0.1)
+            weights[name.removesuffix("weight") + "bias"] = generator.normal(0.0, 0.1, weight.shape[:1])
+    return weights
+
+
+def _initial(name: str, tensor: Tensor, generator: np.random.Generator) -> np.ndarray:
+    if tensor.kind == "dense":
+        return generator.normal(0.0, 0.01, tensor.shape)
+    if tensor.kind != "vector":
+        outputs = tensor.shape[1] if tensor.kind == "transposed" else tensor.shape[0]
+        if tensor.kind == "depthwise":
+            outputs = 1
+        fan_out = outputs * tensor.shape[2] * tensor.shape[3]
+        return generator.normal(0.0, np.sqrt(2.0 / fan_out), tensor.shape)
+    # Not the last scale of MobileNetV2's blocks: most of them have no shortcut, and nothing would pass.
+    last_of_branch = name.endswith("expand.norm.weight")
+    if name.endswith("running_var") or (name.endswith("norm.weight") and not last_of_branch):
+        return np.ones(tensor.shape)
+    return np.zeros(tensor.shape)
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    # One stream per name: adding a layer leaves all other weights as they were.
+    return np.random.default_rng([seed, crc32(name.encode())])
