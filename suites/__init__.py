@@ -1,0 +1,1 @@
+"""The benchmark suite: asv's classes declare what is measured, `session` measures it, the plugins keep it."""

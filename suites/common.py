@@ -1,0 +1,150 @@
+"""The metrics, written once. A class of the suite derives from one of these and declares its parameters.
+
+Every metric is read from the run's measurements; the first one that is asked for has its group measured (session).
+asv's idea of what is measured is in the names and units here, so raise `version` when the way of measuring changes.
+"""
+
+from abc import ABC, abstractmethod
+from statistics import median
+from typing import Any
+
+from asv_runner.benchmarks.mark import SkipNotImplemented
+
+from suites import session
+from suites.plan import Case, Program
+
+Samples = dict[str, Any]
+
+
+class Metrics(ABC):
+    """What all have in common. Parameters: workload, framework, mode and, for models, size."""
+
+    phase = ""
+    version = "1"
+    timeout = 7 * 24 * 3600  # the workers have time limits of their own
+    rounds = 1  # repetitions are interleaved within the run
+
+    @property
+    @abstractmethod
+    def params(self) -> list[list[str]]:
+        """The parameters' values."""
+
+    def setup(self, workload: str, framework: str, mode: str, size: str | None = None) -> None:
+        """Have it measured, or find out why it is not applicable (asv's n/a) or failed."""
+        case = Case(self.phase, Program(workload, framework, mode), size)
+        self._record = session.current().record(case)
+
+    def _value(self, name: str) -> float:
+        """One figure: the median over the processes where there are several."""
+        value = self._record[name]
+        values = value if isinstance(value, list) else [value]
+        if None in values:
+            raise SkipNotImplemented(f"{name} cannot be measured here")
+        return float(median(values))
+
+
+class Latency(Metrics):
+    """Time and memory of a call."""
+
+    def track_latency(self, *case: str) -> Samples:
+        """Seconds of each call, in the order of the blocks."""
+        return {"samples": self._record["latency"], "number": 1}
+
+    def track_peak_memory(self, *case: str) -> float:
+        """Peak increment of resident memory from before the program is built until after its first call."""
+        return self._value("peak_memory")
+
+    def track_peak_vram(self, *case: str) -> float:
+        """Peak of allocated GPU memory."""
+        return self._value("peak_vram")
+
+    track_latency.unit = "seconds"  # type: ignore[attr-defined]
+    track_peak_memory.unit = "bytes"  # type: ignore[attr-defined]
+    track_peak_vram.unit = "bytes"  # type: ignore[attr-defined]
+
+
+class Inference(Latency):
+    """A call of predict."""
+
+    phase = "inference"
+
+
+class Training(Latency):
+    """A call of train_step: a model's whole optimiser step, a kernel's forward and backward pass."""
+
+    phase = "training"
+
+
+class FirstCall(Metrics):
+    """The first call in a process."""
+
+    phase = "cold start"
+    unit = "seconds"
+
+    def track_first_call(self, *case: str) -> float:
+        """From the call until its result is there: tracing and compiling included."""
+        return self._value("first_call")
+
+
+class ColdStart(FirstCall):
+    """From nothing to the first output, in a fresh process."""
+
+    def track_import(self, *case: str) -> float:
+        """Importing the framework."""
+        return self._value("import")
+
+    def track_build(self, *case: str) -> float:
+        """Building the program and loading its weights."""
+        return self._value("build")
+
+
+class Accuracy(Metrics):
+    """The same trained weights on held-out data."""
+
+    phase = "accuracy"
+    unit = "fraction"
+
+    def track_top1(self, *case: str) -> float:
+        """Fraction of images whose class has the largest logit."""
+        return self._value("top1")
+
+    def track_precision(self, *case: str) -> float:
+        """Mean over the classes."""
+        return self._value("precision")
+
+    def track_recall(self, *case: str) -> float:
+        """Mean over the classes."""
+        return self._value("recall")
+
+    def track_f1(self, *case: str) -> float:
+        """Mean over the classes."""
+        return self._value("f1")
+
+
+class Fit(Metrics):
+    """Training from the same initial weights, on the same batches."""
+
+    phase = "fit"
+
+    def track_top1(self, *case: str) -> float:
+        """Accuracy on held-out data afterwards."""
+        return self._value("top1")
+
+    def track_seconds(self, *case: str) -> float:
+        """Time of all steps."""
+        return self._value("seconds")
+
+    track_top1.unit = "fraction"  # type: ignore[attr-defined]
+    track_seconds.unit = "seconds"  # type: ignore[attr-defined]
+
+
+def programs(kind: str) -> list[list[str]]:
+    """The parameters that name a program: workloads of a kind, frameworks, modes.
+
+    They are the same in every profile, so that asv can lay results of different profiles side by side.
+    """
+    import impls
+
+    workloads = [name for name, workload in impls.WORKLOADS.items() if workload.kind == kind]
+    modes = dict.fromkeys(mode for modes in impls.MODES.values() for mode in modes)
+    return [workloads, list(impls.FRAMEWORKS), [mode for mode in ("eager", "graph", "compiled") if mode in modes]]

@@ -1,0 +1,105 @@
+"""Measure a group of programs: certify them, go through the stages, keep each stage's results as soon as it is done."""
+
+import random
+import time
+from typing import Any
+
+from impls import equivalence
+from suites.crew import Crew
+from suites.plan import KERNELS, LATENCY_PHASES, Group, Program, Stage
+from suites.profiles import Profile
+from suites.progress import Progress
+from suites.stages import StageRun
+from suites.store import Run, same
+
+IDENTITY = ("workload", "framework", "mode", "phase", "size")
+STAGE = ("phase", "workload", "size", "part", "process")
+
+
+def measure(run: Run, group: Group, profile: Profile, python: str, threads: int) -> None:
+    """Measure what is not complete yet; stages that an earlier, interrupted attempt completed stay as they are."""
+    stored = run.group(group.name)
+    todo = [stage for process in range(profile.processes) for stage in _todo(group, stored, process)]
+    if not todo:
+        return
+    programs = group.programs
+    steps = len(programs) + sum(_steps(stage, profile, group) for stage in todo)
+    with Progress(group.name, steps) as progress:
+        _certify(run, programs, progress)
+        for process in range(profile.processes):
+            _measure_process(run, group, Crew(run, group, profile, python, threads), process, progress)
+
+
+def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress: Progress) -> None:
+    """All stages in one set of freshly started processes."""
+    stored = run.group(group.name)
+    try:
+        for number, stage in enumerate(_todo(group, stored, process)):
+            seed = f"{run.manifest['run_id']}/{stage.phase}/{stage.workload}/{stage.label}/{process}"
+            order = random.Random(seed)
+            if number == 0:
+                progress.say("starting the frameworks")
+                crew.start(order)
+            going = StageRun(stage, crew, order, progress, run.manifest["source"])
+            if number == 0 and group.name == KERNELS:
+                going.rehearse()
+            going.measure()
+            for record in going.records:
+                _merge(stored["records"], record)
+            results = {"failures": going.failures, "curves": going.curves, "turns": going.turns}
+            stored["stages"].append({**_identity(stage, process), "seed": seed, **results})
+            run.save_group(stored)
+    finally:
+        crew.close()
+
+
+def _todo(group: Group, stored: dict[str, Any], process: int) -> list[Stage]:
+    """The stages of a process that are not complete. Fit and accuracy are measured in the first process only."""
+    stages = [stage for stage in group.stages if process == 0 or stage.phase in LATENCY_PHASES]
+    return [
+        stage for stage in stages if not any(same(done, _identity(stage, process), STAGE) for done in stored["stages"])
+    ]
+
+
+def _identity(stage: Stage, process: int) -> dict[str, Any]:
+    return {
+        "phase": stage.phase,
+        "workload": stage.workload,
+        "size": stage.label,
+        "part": stage.part,
+        "process": process,
+    }
+
+
+def _steps(stage: Stage, profile: Profile, group: Group) -> int:
+    """How many steps of progress a stage has."""
+    blocks = profile.kernel_blocks if group.name == KERNELS else profile.blocks
+    return len(stage.programs) + (blocks if stage.phase in LATENCY_PHASES else 0)
+
+
+def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:
+    """Add a record; what several processes measured of the same case becomes one list of values."""
+    for known in records:
+        if same(known, record, IDENTITY):
+            for key, values in record.items():
+                if isinstance(values, list):
+                    known[key] += values
+            return
+    records.append(record)
+
+
+def _certify(run: Run, programs: list[Program], progress: Progress) -> None:
+    """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking."""
+    names = [equivalence.ProgramName(*program) for program in programs]
+
+    def report(name: equivalence.ProgramName, certificate: dict[str, Any] | None) -> None:
+        if certificate is None:
+            progress.say(f"verifying {name.workload}, {name.framework}/{name.mode}")
+        else:
+            progress.advance()
+
+    start = time.monotonic()
+    for certificate in equivalence.verify(names, report):
+        run.certify(certificate)
+    run.spend("verifying", time.monotonic() - start)
+    run.save()

@@ -1,0 +1,149 @@
+"""What a run measures: which programs of which workloads, in which stages, grouped by what shares its processes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import impls
+from suites.profiles import Profile, Size
+
+KERNELS = "kernels"  # the group of all kernels
+LATENCY_PHASES = ("inference", "training")
+
+
+class Program(NamedTuple):
+    """A workload in one framework's execution mode."""
+
+    workload: str
+    framework: str
+    mode: str
+
+    @property
+    def label(self) -> str:
+        """Which of a workload's programs."""
+        return f"{self.framework}/{self.mode}"
+
+
+class Case(NamedTuple):
+    """Of what asv asks for results. size is None for kernels, whose sizes belong to the workload."""
+
+    phase: str  # "cold start", "inference", "training", "fit" or "accuracy"
+    program: Program
+    size: str | None
+
+
+Wanted = Callable[[Case], bool]
+
+
+class Stage(NamedTuple):
+    """What is measured without interruption; its results are kept once it is complete."""
+
+    phase: str
+    workload: str
+    size: Size | None
+    programs: tuple[Program, ...]
+    part: str = ""  # which, where a phase is measured in several stages
+
+    @property
+    def label(self) -> str | None:
+        """The size as it stands in asv's parameters."""
+        return self.size.label if self.size else None
+
+    def row(self, program: Program) -> dict[str, str | None]:
+        """What identifies the stage's result of one program wherever results are stored."""
+        return {**program._asdict(), "phase": self.phase, "size": self.label}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stages that share their processes: all of a model's, or those of all kernels."""
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def programs(self) -> list[Program]:
+        """Every program of the group, once."""
+        return list(dict.fromkeys(program for stage in self.stages for program in stage.programs))
+
+    def worker(self, program: Program) -> str:
+        """The name of the process that runs a program.
+
+        Every program of a model has its own, so that each cold start is one; kernels share one per framework.
+        """
+        return program.framework if self.name == KERNELS else program.label
+
+
+def group_of(workload: str) -> str:
+    """The name of the group that a workload belongs to."""
+    return KERNELS if impls.WORKLOADS[workload].kind == "kernel" else workload
+
+
+def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted = lambda _: True) -> dict[str, Group]:
+    """Name -> group, of all that the profile asks for, that can run here and that is wanted."""
+    stages: dict[str, list[Stage]] = {}
+    for workload in impls.WORKLOADS.values():
+        make = _kernel if workload.kind == "kernel" else _model
+        found = make(workload.name, profile, missing, wanted)
+        stages.setdefault(group_of(workload.name), []).extend(stage for stage in found if stage.programs)
+    return {name: Group(name, tuple(found)) for name, found in stages.items()}
+
+
+def offered(case: Case, profile: Profile) -> str | None:
+    """Why a profile has no such case, None if it has."""
+    workload, framework, mode = case.program
+    if mode not in impls.MODES[framework]:
+        return f"{framework} has no mode {mode}"
+    kernel = group_of(workload) == KERNELS
+    sizes = {
+        "cold start": profile.inference_sizes[:1],
+        "inference": profile.inference_sizes,
+        "training": profile.training_sizes,
+    }.get(case.phase, (profile.fit_size,))
+    modes = profile.kernel_modes if kernel else profile.modes
+    if mode not in modes[framework]:
+        return f"the profile {profile.name} does not run {framework} in mode {mode}"
+    if not kernel and case.size not in [size.label for size in sizes]:
+        return f"the profile {profile.name} has no {case.phase} at {case.size}"
+    return None
+
+
+def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
+    programs = _programs(name, profile.kernel_modes, missing)
+    inference = tuple(p for p in programs if wanted(Case("inference", p, None)) or wanted(Case("cold start", p, None)))
+    training = tuple(p for p in programs if wanted(Case("training", p, None)))
+    return [Stage("inference", name, None, inference), Stage("training", name, None, training)]
+
+
+def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
+    programs = _programs(name, profile.modes, missing)
+    stages = []
+    for size in profile.inference_sizes:
+        cold = size == profile.inference_sizes[0]
+        found = (
+            p
+            for p in programs
+            if wanted(Case("inference", p, size.label)) or (cold and wanted(Case("cold start", p, size.label)))
+        )
+        stages.append(Stage("inference", name, size, tuple(found)))
+    for size in profile.training_sizes:
+        found = (p for p in programs if wanted(Case("training", p, size.label)))
+        stages.append(Stage("training", name, size, tuple(found)))
+    size = profile.fit_size
+    accuracy = tuple(p for p in programs if wanted(Case("accuracy", p, size.label)))
+    fit = tuple(p for p in programs if wanted(Case("fit", p, size.label)))
+    if profile.fit_all:
+        fits = [Stage("fit", name, size, (program,), program.label) for program in fit or accuracy[:1]]
+    else:  # one program trains for all; the others stand in if it fails
+        fits = [Stage("fit", name, size, tuple(programs) if fit or accuracy else ())]
+    return [*stages, *fits, Stage("accuracy", name, size, accuracy)]
+
+
+def _programs(name: str, modes: Mapping[str, tuple[str, ...]], missing: Mapping[str, str | None]) -> list[Program]:
+    return [
+        Program(name, framework, mode)
+        for framework in impls.FRAMEWORKS
+        if not missing[framework]
+        for mode in modes[framework]
+        if mode in impls.MODES[framework]
+    ]

@@ -1,0 +1,193 @@
+"""Keep each run of asv in a folder of its own, and let asv read what the session measures.
+
+asv would start a process for each parameter combination, each of which would import a framework for nothing: here a
+metric is a look-up, so this suite's benchmarks are read in asv's own process. Any other benchmark runs as asv runs it.
+"""
+
+import ast
+import io
+import itertools
+import sys
+import tempfile
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from asv import runner, util
+from asv.commands import run as command
+from asv.console import log
+from asv_runner.discovery import get_benchmark_from_name
+from asv_runner.run import _run as run_benchmark_here
+
+import hwprobe
+from hwprobe import conditions
+from hwprobe.fingerprint import fingerprint
+from hwprobe.readiness import judge
+from suites import common, plan, session, store, worker_process
+from suites.plan import Case, Program
+from suites.plugins.environment import PrebuiltEnvironment
+
+SETTINGS = (
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "TF_",
+    "XLA_",
+    "TORCH",
+    "CUDA_",
+    "CUBLAS_",
+    "NVIDIA_",
+    "MALLOC_",
+)
+run_benchmarks_of_asv = runner.run_benchmarks
+asked: dict[str, Any] = {"resume": False, "benchmarks": []}  # on asv's command line
+
+
+def setup() -> None:
+    """Called by asv when it loads the plugin."""
+    if command.run_benchmarks is run_benchmarks:
+        return
+    run_from_conf_args = command.Run.run_from_conf_args.__func__
+
+    def note_arguments(cls: Any, conf: Any, args: Any, **options: Any) -> Any:
+        asked["resume"] = args.skip_existing or args.skip_existing_successful
+        asked["benchmarks"] = args.bench or []
+        return run_from_conf_args(cls, conf, args, **options)
+
+    command.Run.run_from_conf_args = classmethod(note_arguments)
+    command.run_benchmarks = run_benchmarks
+    runner.get_spawner = lambda env, benchmark_dir, **_: Reader(env, benchmark_dir)
+
+
+class Reader(runner.Spawner):
+    """asv's way of running a benchmark, but this suite's are look-ups and need no process of their own."""
+
+    def run(
+        self, name: str, params_str: str, profile_path: str, result_file_name: str, timeout: float, cwd: str
+    ) -> tuple[str, int]:
+        """Output and exit code of one parameter combination of a benchmark; asv reads its result from the file."""
+        if not phase_of(self.benchmark_dir, name):
+            return super().run(name, params_str, profile_path, result_file_name, timeout, cwd)
+        output = io.StringIO()
+        try:
+            with redirect_stdout(output):
+                run_benchmark_here((self.benchmark_dir, name, params_str, "None", result_file_name))
+        except session.MeasurementError as error:
+            return str(error), 1
+        except OSError as error:
+            raise util.UserError(f"cannot keep the measurements: {error}") from None
+        finally:
+            forget_importers()
+        return output.getvalue(), 0
+
+
+def phase_of(benchmark_dir: str, name: str) -> str | None:
+    """What a benchmark of this suite measures, None for any other benchmark."""
+    try:
+        owner = getattr(get_benchmark_from_name(benchmark_dir, name).func, "__self__", None)
+    finally:
+        forget_importers()
+    return owner.phase if isinstance(owner, common.Metrics) else None
+
+
+def forget_importers() -> None:
+    """asv_runner adds an importer with every benchmark it looks up; keep the first of each kind."""
+    seen: set[tuple[str, str]] = set()
+    for importer in list(sys.meta_path):
+        root = (getattr(importer, "_name", ""), getattr(importer, "_root", ""))
+        if all(root) and root in seen:
+            sys.meta_path.remove(importer)
+        seen.add(root)
+
+
+def run_benchmarks(benchmarks: Any, env: Any, results: Any = None, **options: Any) -> Any:
+    """asv.runner.run_benchmarks, within a run that is kept."""
+    if not isinstance(env, PrebuiltEnvironment):
+        return run_benchmarks_of_asv(benchmarks, env, results=results, **options)
+    if "rounds" in (options.get("extra_params") or {}):
+        raise util.UserError("rounds belong to the profile here: set EVENBENCH_PROFILE")
+    if env.dirty:
+        log.warning("the tree has uncommitted changes: its results are marked tree=dirty")
+    with ExitStack() as stack:
+        if hasattr(results, "result_dir"):
+            runs = Path(results.result_dir).resolve().parent / "runs"
+        else:  # asv is told to save nothing
+            runs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evenbench-")))
+        try:
+            run = open_run(runs, env, results)
+        except OSError as error:
+            raise util.UserError(f"cannot write {runs}: {error.strerror}") from None
+        wanted = cases(benchmarks)
+        groups = plan.groups(env.profile, env.interpreter["missing"], wanted.__contains__)
+        session.use(session.Session(run, env.profile, groups, env.executable, hwprobe.usable_cpus()))
+        results = run_benchmarks_of_asv(benchmarks, env, results=results, **options)
+        session.use(None)
+        close_run(run)
+    return results
+
+
+def cases(benchmarks: Any) -> set[Case]:
+    """The cases of this suite that asv is going to ask for."""
+    found = set()
+    for name, benchmark in benchmarks.items():
+        phase = phase_of(benchmarks.benchmark_dir, name)
+        selected = benchmarks.benchmark_selection.get(name)
+        for index, values in enumerate(itertools.product(*benchmark["params"])):
+            if phase and (selected is None or index in selected):
+                workload, framework, mode, *size = map(ast.literal_eval, values)
+                found.add(Case(phase, Program(workload, framework, mode), size[0] if size else None))
+    return found
+
+
+def open_run(runs: Path, env: Any, results: Any) -> store.Run:
+    """The interrupted run that asv is told to go on with (it skips what exists), or a new one."""
+    identity = {
+        "machine": results.params["machine"],
+        "commit": results.commit_hash,
+        "env_name": env.name,
+        "source": store.source_hash(worker_process.ROOT),
+    }
+    if asked["resume"] and (run := store.adopt(runs, identity, asked["benchmarks"])):
+        log.info(f"Going on with run {run.manifest['run_id']}")
+        return run
+    facts = hwprobe.collect()
+    threads = hwprobe.usable_cpus()
+    settings = {
+        "benchmarks": asked["benchmarks"],
+        "dirty": env.dirty,
+        "profile": asdict(env.profile),
+        "threads": threads,
+        "precision": "float32",
+        "versions": env.interpreter["versions"],
+        "frameworks": {name: {"reason": reason} for name, reason in env.interpreter["missing"].items()},
+        "facts": facts,
+        "fingerprint": fingerprint(facts)["id"],
+        "readiness": judge(facts),
+        "conditions": {"before": conditions.collect(), "after": None},
+        "environment": settings_of(worker_process.environment(threads)),
+    }
+    return store.create(runs, identity, settings)
+
+
+def settings_of(variables: dict[str, str]) -> dict[str, str]:
+    """The environment variables that may change a result; paths are left out, for they may name a user."""
+    names = (name for name in sorted(variables) if name.startswith(SETTINGS))
+    return {name: variables[name] for name in names if "/" not in variables[name]}
+
+
+def close_run(run: store.Run) -> None:
+    """Complete the manifest, and tell how much of the time was spent in what."""
+    before, after = run.manifest["conditions"]["before"], conditions.collect()
+    taints = conditions.compare(before, after)
+    run.finish(conditions={"before": before, "after": after, "taints": taints})
+    time = run.manifest["time"]
+    share = (time["measured_s"] + time["verifying_s"]) / time["wall_s"]
+    log.info(
+        f"Measured {time['measured_s']:.0f} s and verified {time['verifying_s']:.0f} s of {time['wall_s']:.0f} s "
+        f"({share:.0%}); the run is kept in {run.folder}"
+    )
+    for taint in taints:
+        log.warning(f"{taint['condition']}: {taint['reason']}")

@@ -1,0 +1,121 @@
+"""How much a run measures: quick, standard or full, chosen by EVENBENCH_PROFILE."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import impls
+
+VARIABLE = "EVENBENCH_PROFILE"
+Modes = Mapping[str, tuple[str, ...]]  # framework -> execution modes
+
+
+class Size(NamedTuple):
+    """Images of a model's call: image_size x image_size pixels, batch_size of them."""
+
+    image_size: int
+    batch_size: int
+
+    @property
+    def label(self) -> str:
+        """As it stands in asv's parameters."""
+        return f"{self.image_size}px-batch{self.batch_size}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One row of settings; all of them are recorded in the run's manifest."""
+
+    name: str
+    blocks: int  # in each, every program of a workload takes its turn once, in random order
+    kernel_blocks: int
+    calls_per_block: int  # measured calls of one turn
+    warmup_calls: int  # discarded after the first call, before the first block
+    processes: int  # how often all that is started afresh
+    modes: Modes  # of models
+    kernel_modes: Modes
+    inference_sizes: tuple[Size, ...]
+    training_sizes: tuple[Size, ...]
+    fit_steps: int
+    fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
+    settle_calls: int = 1  # discarded at the start of each kernel's turn: caches and thread pools are the last one's
+    classes: int = 10  # of the digits, for training; inference has ImageNet's
+    inference_classes: int = 1000
+    fit_size: Size = field(default=Size(32, 32))
+    timeout_s: int = 900  # wall clock of any one request to a worker, a fit's steps included
+    seed: int = 0
+
+
+QUICK = Profile(
+    name="quick",
+    blocks=7,
+    kernel_blocks=15,
+    calls_per_block=2,
+    warmup_calls=1,
+    processes=1,
+    modes={
+        "pytorch": ("eager",),
+        "tensorflow": ("graph",),
+        "keras-tensorflow": ("graph",),
+        "keras-torch": ("eager",),
+    },
+    kernel_modes={
+        "pytorch": ("eager",),
+        "tensorflow": ("eager", "graph"),
+        "keras-tensorflow": ("eager", "graph"),
+        "keras-torch": ("eager",),
+    },
+    inference_sizes=(Size(224, 1),),
+    training_sizes=(Size(32, 32),),
+    fit_steps=40,
+    fit_all=False,
+)
+STANDARD = Profile(
+    name="standard",
+    blocks=15,
+    kernel_blocks=30,
+    calls_per_block=3,
+    warmup_calls=3,
+    processes=1,
+    modes=impls.MODES,
+    kernel_modes=impls.MODES,
+    inference_sizes=(Size(224, 1),),
+    training_sizes=(Size(32, 32), Size(224, 8)),
+    fit_steps=150,
+    fit_all=True,
+    timeout_s=3600,
+)
+FULL = Profile(
+    name="full",
+    blocks=20,
+    kernel_blocks=40,
+    calls_per_block=5,
+    warmup_calls=5,
+    processes=3,
+    modes=impls.MODES,
+    kernel_modes=impls.MODES,
+    inference_sizes=(Size(224, 1), Size(224, 8)),
+    training_sizes=(Size(32, 32), Size(224, 8)),
+    fit_steps=300,
+    fit_all=True,
+    timeout_s=7200,
+)
+PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, FULL)}
+
+
+def get(name: str) -> Profile:
+    """The profile of a name. Raises ValueError, whose message is one line for the user, for an unknown one."""
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def current() -> Profile:
+    """The profile that EVENBENCH_PROFILE names, quick where it is not set. Raises ValueError for an unknown one."""
+    return get(os.environ.get(VARIABLE) or QUICK.name)
+
+
+def sizes(kind: str) -> list[str]:
+    """The labels of the "inference_sizes" or "training_sizes" of all profiles, each once."""
+    return list(dict.fromkeys(size.label for profile in PROFILES.values() for size in getattr(profile, kind)))

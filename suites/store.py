@@ -1,0 +1,155 @@
+"""What a run leaves on disk beside asv's own files: .asv/runs/<run_id>/ with a manifest and the measurements.
+
+Everything is written atomically as soon as it is known, so that a run that is killed keeps what it had.
+"""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from suites.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+Record = dict[str, Any]
+PROGRAM = ("workload", "framework", "mode")
+
+
+class Run:
+    """One run's folder."""
+
+    def __init__(self, folder: Path, manifest: Record) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._wall_before = manifest["time"]["wall_s"]  # of a run that goes on after an interruption
+        self._start = time.monotonic()
+
+    def save(self) -> None:
+        """Write the manifest."""
+        wall_s = self._wall_before + time.monotonic() - self._start
+        self.manifest["time"]["wall_s"] = round(wall_s, 3)
+        write_json(self.folder / "manifest.json", self.manifest)
+
+    def finish(self, **last: Any) -> None:
+        """Mark the run as complete, with what is known only at its end."""
+        self.manifest.update(last, finished_at=now())
+        self.save()
+
+    def spend(self, kind: str, seconds: float) -> None:
+        """Count time as "measured" or "verifying"."""
+        self.manifest["time"][f"{kind}_s"] += seconds
+
+    def group(self, name: str) -> Record:
+        """The measurements of a group of programs: its stages and their records."""
+        stored = read_json(self._group_path(name))
+        return stored or {"schema_version": SCHEMA_VERSION, "group": name, "stages": [], "records": []}
+
+    def save_group(self, group: Record) -> None:
+        """Write the measurements of a group, then the manifest, which repeats their failures and curves."""
+        write_json(self._group_path(group["group"]), group)
+        self._repeat(group)
+        self.save()
+
+    def log(self, name: str) -> Path:
+        """Where a worker's standard error goes."""
+        folder = self.folder / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}.log"
+
+    def certify(self, certificate: Record) -> None:
+        """Keep a certificate in place of an older one of the same program."""
+        kept = [known for known in self.manifest["certificates"] if not same(known, certificate, PROGRAM)]
+        self.manifest["certificates"] = [*kept, certificate]
+
+    def _repeat(self, group: Record) -> None:
+        """Put a group's failures and curves in place of what was inherited of the same stages."""
+        stages = {(stage["workload"], stage["phase"]) for stage in group["stages"]}
+        for key in ("failures", "curves"):
+            others = [row for row in self.manifest[key] if (row["workload"], row.get("stage")) not in stages]
+            self.manifest[key] = others + [row for stage in group["stages"] for row in stage[key]]
+
+    def _group_path(self, name: str) -> Path:
+        return self.folder / "measurements" / f"{name}.json"
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any], keys: Iterable[str]) -> bool:
+    """Whether two rows agree in these keys."""
+    return all(one.get(key) == other.get(key) for key in keys)
+
+
+def create(runs: Path, identity: Record, settings: Record) -> Run:
+    """Begin a run: make its folder and write its first manifest.
+
+    identity: machine, commit, env_name and source (the code's hash): a rerun of the same keeps what the newest run of
+    it knew about workloads that are not measured this time. Raises OSError where the folder cannot be written.
+    """
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    before = _newest(runs, identity) or {}
+    inherited = {key: before.get(key, []) for key in ("certificates", "failures", "curves")}
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "started_at": now(),
+        "finished_at": None,
+        **identity,
+        **settings,
+        **inherited,
+        "inherited_from": before.get("run_id"),
+        "owner": _owner(),
+        "time": {"wall_s": 0.0, "measured_s": 0.0, "verifying_s": 0.0},
+    }
+    run = Run(runs / run_id, manifest)
+    run.save()
+    return run
+
+
+def adopt(runs: Path, identity: Record, benchmarks: list[str]) -> Run | None:
+    """The newest run of the same, to go on with: if it was interrupted, nobody goes on with it, and it was asked for
+    the same benchmarks."""
+    manifest = _newest(runs, identity)
+    if manifest is None or manifest["finished_at"] or manifest["benchmarks"] != benchmarks or _alive(manifest["owner"]):
+        return None
+    manifest["owner"] = _owner()
+    run = Run(runs / manifest["run_id"], manifest)
+    for path in (run.folder / "measurements").glob("*.json"):
+        run.save_group(run.group(path.stem))  # it may have been killed before the manifest knew of them
+    run.save()
+    return run
+
+
+def source_hash(root: Path) -> str:
+    """Hash of the code that measures and of the code that is measured."""
+    digest = hashlib.sha256()
+    for package in ("suites", "impls"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def now() -> str:
+    """This moment, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _newest(runs: Path, identity: Record) -> Record | None:
+    """The newest manifest of the same machine, commit, environment and code. A broken one is passed over."""
+    paths = sorted(runs.glob("*/manifest.json"), reverse=True) if runs.is_dir() else []
+    manifests = (read_json(path) for path in paths)
+    return next((one for one in manifests if isinstance(one, dict) and same(one, identity, identity)), None)
+
+
+def _owner() -> Record:
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _alive(owner: Record) -> bool:
+    try:
+        return abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) < 1
+    except psutil.Error:
+        return False

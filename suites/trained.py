@@ -1,0 +1,22 @@
+"""Where trained weights are kept between runs: the user's cache folder, under a hash of what they come from."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from impls.equivalence import cache_folder
+
+
+def path(workload: str, recipe: dict[str, Any]) -> Path:
+    """The file for weights that were trained by a recipe: code, versions, steps, sizes and seed."""
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    return cache_folder() / "trained" / f"{workload}-{recipe['steps']}steps-{digest}.npz"
+
+
+def discard_others(kept: Path) -> None:
+    """Delete the weights that older code or versions left for the same workload and steps."""
+    stem = kept.name.rpartition("-")[0]
+    for other in kept.parent.glob(f"{stem}-*.npz"):
+        if other != kept:
+            other.unlink(missing_ok=True)

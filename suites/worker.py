@@ -1,0 +1,204 @@
+"""A process of its own that builds and runs one framework's programs: python -m suites.worker.
+
+It reads requests (one JSON object a line) from standard input and answers each on standard output; whatever a library
+prints goes to standard error. It ends, with all its children, as soon as its input closes: that is how it learns that
+the process that started it is gone.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+import impls
+from suites import memory
+from suites.files import write_npz
+
+Answer = dict[str, Any]
+Report = Callable[[int, int], None]  # how many steps are done, of how many
+
+runtime: Any = None  # the framework's, once it is imported
+programs: dict[str, tuple[Any, tuple[Any, ...]]] = {}  # key -> program, its inputs on the device
+
+
+def import_framework(framework: str, threads: int) -> Answer:
+    """Import the framework: the first part of the cold start. NumPy is imported already."""
+    global runtime
+    start = time.perf_counter()
+    runtime = impls.runtime(framework)
+    seconds = time.perf_counter() - start
+    runtime.configure(threads)
+    return {
+        "import": seconds,
+        "device": runtime.device(),
+        "layout": runtime.layout(),
+        "versions": runtime.versions(),
+        "measured_s": seconds,
+    }
+
+
+def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, warmup_calls: int, seed: int) -> Answer:
+    """Build a program and call it for the first time, with the peak memory that this takes; then warm it up.
+
+    Weights and inputs are there before the baseline is read and until the peak is read, so that they are no part of
+    the increment; the framework's own copies are.
+    """
+    workload = program["workload"]
+    arrays = impls.example(workload, "train" if phase == "training" else "predict", **size, **options, seed=seed)
+    weights = impls.initial_weights(workload, **options, seed=seed)
+    if hasattr(runtime, "reset_peak_memory"):
+        runtime.reset_peak_memory()
+    before = memory.start()
+
+    start = time.perf_counter()
+    built = impls.load(**program, **options)
+    built.load_weights(weights)
+    runtime.synchronize()
+    build = time.perf_counter() - start
+
+    inputs = built.prepare(*arrays)
+    call = _call(built, phase)
+    start = time.perf_counter()
+    call(*inputs)
+    runtime.synchronize()
+    first_call = time.perf_counter() - start
+
+    peak_memory = memory.increment(before)
+    peak_vram = runtime.peak_memory()
+    for _ in range(warmup_calls):
+        call(*inputs)
+    runtime.synchronize()
+    programs[key] = (built, inputs)
+    del weights
+    gc.collect()
+    gc.freeze()  # what is built stays: the collection before each turn need not look at it again
+    return {
+        "build": build,
+        "first_call": first_call,
+        "peak_memory": peak_memory,
+        "peak_vram": peak_vram,
+        "measured_s": build + first_call,
+    }
+
+
+def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
+    """One turn: seconds of each call, from the call until the device has finished."""
+    program, inputs = programs[key]
+    call = _call(program, phase)
+    for _ in range(settle_calls):
+        call(*inputs)
+    runtime.synchronize()
+    gc.collect()
+    gc.disable()
+    started = time.monotonic()
+    samples = []
+    try:
+        for _ in range(calls):
+            start = time.perf_counter()
+            output = call(*inputs)
+            runtime.synchronize()
+            samples.append(time.perf_counter() - start)
+            del output
+    finally:
+        gc.enable()
+    return {"samples": samples, "started": started, "measured_s": sum(samples)}
+
+
+def fit(program: Answer, options: Answer, size: Answer, steps: int, seed: int, save: str, report: Report) -> Answer:
+    """Train a fresh program on the digits, evaluate it on those held out, and save its weights if `save` is a path."""
+    from impls.tasks import classification
+
+    built = impls.load(**program, **options)
+    built.load_weights(impls.initial_weights(program["workload"], **options, seed=seed))
+    split = classification.digits(size["image_size"])
+    curve = classification.fit(
+        built, runtime, split, steps, size["batch_size"], seed, progress=lambda step, _loss: report(step, steps)
+    )
+    start = time.perf_counter()
+    scores = classification.evaluate(built, split, size["batch_size"])
+    seconds = curve["seconds"][-1] + time.perf_counter() - start
+    if save:
+        write_npz(Path(save), built.weights())
+    return {**curve, "top1": scores["top1"], "measured_s": seconds}
+
+
+def evaluate(program: Answer, options: Answer, size: Answer, weights: str) -> Answer:
+    """Scores of given weights on the held-out digits."""
+    from impls.tasks import classification
+
+    built = impls.load(**program, **options)
+    with np.load(weights) as stored:
+        built.load_weights(dict(stored))
+    split = classification.digits(size["image_size"])
+    start = time.perf_counter()
+    scores = classification.evaluate(built, split, size["batch_size"])
+    return {"scores": scores, "measured_s": time.perf_counter() - start}
+
+
+def drop(key: str) -> Answer:
+    """Forget a program and give its memory back."""
+    programs.pop(key, None)
+    gc.unfreeze()
+    gc.collect()
+    return {}
+
+
+REQUESTS = {f.__name__: f for f in (import_framework, load, measure, fit, evaluate, drop)}
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "resource_exhausted", "oom when")
+
+
+def failure(error: BaseException) -> Answer:
+    """What went wrong, as it stands in the manifest: kind, and a message of one line."""
+    text = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    short = isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
+    short = short or any(words in str(error).lower() for words in OUT_OF_MEMORY)
+    return {"kind": "out of memory" if short else "exception", "message": message}
+
+
+def main() -> None:
+    """Answer requests until the input closes."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing that a library prints may get between the answers
+    requests: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_read, args=(requests,), daemon=True).start()
+
+    def say(answer: Answer) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    while True:
+        request = json.loads(requests.get())
+        do = request.pop("do")
+        if do == "fit":
+            request["report"] = lambda done, total: say({"done": done, "total": total})
+        try:
+            say({"ok": REQUESTS[do](**request)})
+        except Exception as error:
+            traceback.print_exc()
+            say({"error": failure(error)})
+
+
+def _call(program: Any, phase: str) -> Callable[..., Any]:
+    return program.train_step if phase == "training" else program.predict
+
+
+def _read(requests: SimpleQueue[str]) -> None:
+    # Blocked in a read while programs are timed, so it takes nothing from them.
+    for line in sys.stdin:
+        requests.put(line)
+    os.killpg(0, signal.SIGKILL) if os.getpgid(0) == os.getpid() else os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The parent's side of suites.worker: start it, ask it, notice how it died."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+STDERR_LINES = 20
+
+
+class WorkerError(Exception):
+    """A request that failed. kind: "exception", "signal", "timeout" or "out of memory"; stderr: its last lines."""
+
+    def __init__(self, kind: str, message: str, stderr: list[str]) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.stderr = stderr
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The variables of a worker: this process's, with one number of threads for every library."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(names, str(threads))}
+
+
+class WorkerProcess:
+    """One running suites.worker. death: why it does not run any more."""
+
+    def __init__(self, python: str, name: str, log: Path, variables: dict[str, str]) -> None:
+        # Compiled code of earlier processes must not make this one's first call look short.
+        self._scratch = tempfile.mkdtemp(prefix="evenbench-")
+        self._log = log
+        self._ooms = _oom_kills()
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [python, "-m", "suites.worker", name],  # the name is for who looks at a list of processes
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=ROOT,
+                env={**variables, "TORCHINDUCTOR_CACHE_DIR": self._scratch},
+                start_new_session=True,  # a Ctrl-C is for the parent; and it can be killed with its children
+            )
+        self.death: WorkerError | None = None
+        self._closed = False
+        self._answers: SimpleQueue[str] = SimpleQueue()
+        threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is its process group's too."""
+        return self._process.pid
+
+    def ask(
+        self, do: str, timeout_s: float, report: Callable[[int, int], None] | None = None, **request: Any
+    ) -> dict[str, Any]:
+        """Send one request and wait for its answer, at most timeout_s of wall clock.
+
+        Raises WorkerError if the request fails or the worker is dead; a request that takes too long kills it.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._send({"do": do, **request})
+        while True:
+            try:
+                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                raise self._die("timeout", f"no answer within {timeout_s:.0f} s") from None
+            if not line:
+                raise self._died()
+            answer = json.loads(line)
+            if "ok" in answer:
+                return answer["ok"]
+            if "error" in answer:
+                raise WorkerError(**answer["error"], stderr=self._stderr())
+            if report:
+                report(answer["done"], answer["total"])
+
+    def close(self) -> None:
+        """End it and all its children at once: whatever it had to tell has been told."""
+        if self._closed:  # its number may be another process's by now
+            return
+        self._closed = True
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError:  # macOS, for a group that has ended
+            self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _send(self, request: dict[str, Any]) -> None:
+        if self.death:
+            raise self.death
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+
+    def _died(self) -> WorkerError:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return self._die("exception", "closed its output")
+        if code >= 0:
+            return self._die("exception", f"ended with exit code {code}")
+        name = signal.Signals(-code).name
+        if name == "SIGKILL" and _oom_kills() > self._ooms:
+            return self._die("out of memory", "killed by the system for lack of memory")
+        return self._die("signal", f"ended by {name}")
+
+    def _die(self, kind: str, message: str) -> WorkerError:
+        self.close()
+        self.death = WorkerError(kind, message, self._stderr())
+        return self.death
+
+    def _stderr(self) -> list[str]:
+        try:
+            return self._log.read_text(errors="replace").splitlines()[-STDERR_LINES:]
+        except OSError:
+            return []
+
+
+def _read(stream: IO[bytes], answers: SimpleQueue[str]) -> None:
+    for line in stream:
+        answers.put(line.decode())
+    answers.put("")
+
+
+def _oom_kills() -> int:
+    """How many processes the system has killed for memory so far (Linux), 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

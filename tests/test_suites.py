@@ -1,0 +1,399 @@
+"""The suite without asv: what is planned, how it is measured in real processes, what a failure leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+import impls
+from impls import equivalence
+from suites import files, memory, plan, profiles, store, worker, worker_process
+from suites.crew import Crew
+from suites.measure import measure
+from suites.plan import Case, Program
+from suites.profiles import QUICK, Size
+from suites.session import MeasurementError, Session
+
+ROOT = Path(__file__).parent.parent
+THERE = {name: impls.missing(name) for name in impls.FRAMEWORKS}
+KERNEL = "conv2d-1x1"
+TINY = replace(QUICK, name="tiny", kernel_blocks=3, calls_per_block=2, timeout_s=300)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of certificates for all tests of this file."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> store.Run:
+    """A new run."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin make a busy machine crawl; nothing is compared
+    return store.create(tmp_path / "runs", IDENTITY, SETTINGS)
+
+
+IDENTITY = {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}
+SETTINGS = {
+    "benchmarks": [],
+    "versions": {},
+    "frameworks": {name: {"reason": reason} for name, reason in THERE.items()},
+}
+
+
+def only(*programs: Program, phases: tuple[str, ...] = ("inference", "training")):
+    """What asv would ask for: these programs in these phases."""
+    return lambda case: case.program in programs and case.phase in phases
+
+
+def rows(group: dict, phase: str) -> dict[str, dict]:
+    return {f"{row['framework']}/{row['mode']}": row for row in group["records"] if row["phase"] == phase}
+
+
+class TestProfiles:
+    def test_unknown_name_is_one_line_that_names_the_choices(self, monkeypatch):
+        monkeypatch.setenv(profiles.VARIABLE, "fast")
+        with pytest.raises(ValueError, match=r"^unknown profile 'fast': choose one of quick, standard, full$"):
+            profiles.current()
+
+    def test_quick_is_the_default(self, monkeypatch):
+        monkeypatch.delenv(profiles.VARIABLE, raising=False)
+        assert profiles.current().name == "quick"
+
+    @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=str)
+    def test_asks_every_framework_for_modes_that_it_has(self, profile):
+        for modes in (profile.modes, profile.kernel_modes):
+            assert set(modes) == set(impls.FRAMEWORKS)
+            assert all(modes[name] and set(modes[name]) <= set(impls.MODES[name]) for name in modes)
+        assert profile.blocks >= 7  # fewer could never show a difference
+
+
+class TestPlan:
+    def test_quick_measures_each_model_and_all_kernels_together(self):
+        groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS))
+        models = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "model"]
+        kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
+        assert list(groups) == [*models, "kernels"]
+        assert [stage.phase for stage in groups["resnet50"].stages] == ["inference", "training", "fit", "accuracy"]
+        assert len(groups["kernels"].stages) == 2 * len(kernels)
+        assert [program.label for program in groups["resnet50"].stages[0].programs] == [
+            "pytorch/eager",
+            "tensorflow/graph",
+            "keras-tensorflow/graph",
+            "keras-torch/eager",
+        ]
+
+    def test_models_have_a_process_each_and_kernels_share_their_frameworks(self):
+        groups = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))
+        eager, graph = (Program("resnet50", "tensorflow", mode) for mode in ("eager", "graph"))
+        assert groups["resnet50"].worker(eager) != groups["resnet50"].worker(graph)
+        eager, graph = (Program(KERNEL, "tensorflow", mode) for mode in ("eager", "graph"))
+        assert groups["kernels"].worker(eager) == groups["kernels"].worker(graph)
+
+    def test_a_missing_framework_is_left_out(self):
+        missing = {**dict.fromkeys(impls.FRAMEWORKS), "tensorflow": "not installed"}
+        programs = plan.groups(QUICK, missing)["resnet50"].programs
+        assert {program.framework for program in programs} == set(impls.FRAMEWORKS) - {"tensorflow"}
+
+    def test_only_what_is_wanted(self):
+        program = Program("resnet50", "pytorch", "eager")
+        groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS), only(program, phases=("cold start",)))
+        assert [(stage.phase, stage.programs) for stage in groups["resnet50"].stages] == [("inference", (program,))]
+        assert not groups["kernels"].stages
+
+    def test_accuracy_alone_brings_the_training_that_it_needs(self):
+        program = Program("resnet50", "keras-torch", "eager")
+        groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS), only(program, phases=("accuracy",)))
+        assert [stage.phase for stage in groups["resnet50"].stages] == ["fit", "accuracy"]
+
+    @pytest.mark.parametrize(
+        ("case", "why"),
+        [
+            (Case("inference", Program("resnet50", "keras-torch", "graph"), "224px-batch1"), "keras-torch has no mode"),
+            (Case("inference", Program("resnet50", "pytorch", "compiled"), "224px-batch1"), "does not run pytorch in"),
+            (Case("training", Program("resnet50", "pytorch", "eager"), "224px-batch8"), "no training at 224px-batch8"),
+            (Case("training", Program("resnet50", "pytorch", "eager"), "32px-batch32"), None),
+            (Case("training", Program(KERNEL, "pytorch", "eager"), None), None),
+        ],
+    )
+    def test_says_why_a_case_is_not_offered(self, case, why):
+        found = plan.offered(case, QUICK)
+        assert found is None if why is None else why in found
+
+
+class TestMemory:
+    @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's high-water mark is Linux'")
+    def test_counts_what_is_allocated_and_freed_meanwhile_but_nothing_from_before(self):
+        code = """
+            import numpy as np
+            from suites import memory
+            before = np.ones(40 * 2**20, np.uint8); del before
+            start = memory.start()
+            kept = np.ones(10 * 2**20, np.uint8)
+            gone = np.ones(30 * 2**20, np.uint8); del gone
+            print(memory.increment(start))
+        """
+        code = "\n".join(line.strip() for line in code.splitlines())
+        answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert int(answer.stdout) == pytest.approx(40 * 2**20, rel=0.02)
+
+    def test_unknown_where_the_system_does_not_count(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(memory, "_CLEAR_REFS", tmp_path / "none" / "clear_refs")
+        assert memory.start() is None
+        assert memory.increment(None) is None
+
+
+class TestFiles:
+    def test_a_write_that_fails_leaves_the_old_content_and_no_rest(self, tmp_path):
+        path = tmp_path / "file.json"
+        files.write_json(path, {"old": 1})
+
+        def fail(stream):
+            stream.write(b"half")
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(OSError, match="No space"):
+            files.write_atomically(path, fail)
+        assert files.read_json(path) == {"old": 1}
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_loss_that_is_not_a_number_is_null(self, tmp_path):
+        files.write_json(tmp_path / "file.json", {"loss": [1.0, float("nan"), float("inf")]})
+        assert files.read_json(tmp_path / "file.json") == {"loss": [1.0, None, None]}
+
+    def test_a_broken_file_reads_as_none(self, tmp_path):
+        (tmp_path / "file.json").write_text('{"cut')
+        assert files.read_json(tmp_path / "file.json") is None
+        assert files.read_json(tmp_path / "absent.json") is None
+
+
+class TestStore:
+    def test_an_interrupted_run_is_adopted_only_when_nobody_goes_on_with_it(self, run, tmp_path):
+        assert store.adopt(tmp_path / "runs", IDENTITY, []) is None  # this process is alive
+        run.manifest["owner"]["started"] -= 1000  # another process had this number once
+        run.save()
+        assert store.adopt(tmp_path / "runs", {**IDENTITY, "commit": "other"}, []) is None
+        assert store.adopt(tmp_path / "runs", {**IDENTITY, "source": "edited"}, []) is None
+        assert store.adopt(tmp_path / "runs", IDENTITY, ["another selection"]) is None
+        adopted = store.adopt(tmp_path / "runs", IDENTITY, [])
+        assert adopted is not None
+        assert adopted.folder == run.folder
+
+    def test_a_finished_run_is_not_adopted(self, run, tmp_path):
+        run.manifest["owner"]["started"] -= 1000
+        run.finish()
+        assert store.adopt(tmp_path / "runs", IDENTITY, []) is None
+
+    def test_a_rerun_keeps_what_is_known_of_other_workloads(self, run, tmp_path):
+        failure = {"workload": "resnet50", "stage": "training", "message": "older"}
+        run.manifest["failures"] = [failure, {**failure, "workload": "mobilenet_v2"}]
+        run.certify({"workload": "resnet50", "framework": "pytorch", "mode": "eager", "passed": False})
+        run.finish()
+        time.sleep(1.1)  # run ids count seconds
+        rerun = store.create(tmp_path / "runs", IDENTITY, SETTINGS)
+        assert rerun.manifest["inherited_from"] == run.manifest["run_id"]
+        rerun.certify({"workload": "resnet50", "framework": "pytorch", "mode": "eager", "passed": True})
+        stage = {"workload": "resnet50", "phase": "training", "failures": [], "curves": []}
+        rerun.save_group({"group": "resnet50", "stages": [stage], "records": []})
+        stored = files.read_json(rerun.folder / "manifest.json")
+        assert [row["workload"] for row in stored["failures"]] == ["mobilenet_v2"]
+        assert [row["passed"] for row in stored["certificates"]] == [True]
+
+    def test_other_code_inherits_nothing(self, run, tmp_path):
+        run.certify({"workload": "resnet50", "framework": "pytorch", "mode": "eager", "passed": True})
+        run.finish()
+        other = store.create(tmp_path / "runs", {**IDENTITY, "source": "edited"}, SETTINGS)
+        assert other.manifest["certificates"] == []
+
+
+class TestWorkerProcess:
+    @pytest.fixture
+    def process(self, tmp_path):
+        process = worker_process.WorkerProcess(
+            sys.executable, "test", tmp_path / "log", worker_process.environment(threads=1)
+        )
+        yield process
+        process.close()
+
+    def test_an_exception_is_told_in_one_line_and_the_worker_goes_on(self, process):
+        for _ in range(2):
+            with pytest.raises(worker_process.WorkerError, match=r"^KeyError: 'nothing'$") as caught:
+                process.ask("import_framework", 60, framework="nothing", threads=1)
+            assert caught.value.kind == "exception"
+            assert caught.value.stderr[-1] == "KeyError: 'nothing'"
+
+    def test_a_signal_is_named(self, process):
+        os.kill(process.pid, signal.SIGSEGV)
+        with pytest.raises(worker_process.WorkerError, match="ended by SIGSEGV") as caught:
+            process.ask("drop", 60, key="")
+        assert caught.value.kind == "signal"
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the system's count is Linux'")
+    def test_a_kill_by_the_system_is_out_of_memory(self, process, monkeypatch):
+        kills = iter([worker_process._oom_kills() + 1])
+        monkeypatch.setattr(worker_process, "_oom_kills", lambda: next(kills))
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(worker_process.WorkerError) as caught:
+            process.ask("drop", 60, key="")
+        assert caught.value.kind == "out of memory"
+
+    def test_a_request_that_takes_too_long_ends_the_process(self, process):
+        with pytest.raises(worker_process.WorkerError, match="no answer within") as caught:
+            process.ask("import_framework", 0.01, framework="pytorch", threads=1)
+        assert caught.value.kind == "timeout"
+        assert not psutil.pid_exists(process.pid)
+        with pytest.raises(worker_process.WorkerError, match="no answer within"):
+            process.ask("drop", 60, key="")
+
+    def test_it_ends_with_its_children_when_its_parent_is_killed(self, tmp_path):
+        code = f"""
+import sys, time
+from pathlib import Path
+from suites.worker_process import WorkerProcess, environment
+process = WorkerProcess(sys.executable, "test", Path({str(tmp_path / "log")!r}), environment(1))
+print(process.pid, flush=True)
+time.sleep(60)
+"""
+        parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        parent.wait()
+        child.wait(timeout=30)  # raises if it lives on
+
+    @pytest.mark.parametrize(
+        ("error", "kind"),
+        [
+            (MemoryError(), "out of memory"),
+            (RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"), None),
+            (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor"), "out of memory"),
+            (ValueError("shapes do not match\nand more"), "exception"),
+        ],
+    )
+    def test_kinds_of_exceptions(self, error, kind):
+        found = worker.failure(error)
+        assert found["kind"] == (kind or "out of memory")
+        assert "\n" not in found["message"]
+
+
+def go(run: store.Run, profile: profiles.Profile, wanted) -> dict:
+    """Measure what is wanted of the kernels and give what is stored."""
+    group = plan.groups(profile, THERE, wanted)["kernels"]
+    measure(run, group, profile, sys.executable, threads=2)
+    return run.group("kernels")
+
+
+PYTORCH = Program(KERNEL, "pytorch", "eager")
+GRAPH = Program(KERNEL, "tensorflow", "graph")
+
+
+@pytest.mark.slow
+class TestMeasure:
+    def test_calls_are_interleaved_in_blocks_and_every_program_has_as_many(self, run):
+        group = go(run, replace(TINY, kernel_blocks=8), only(PYTORCH, GRAPH))
+        for stage in group["stages"]:
+            turns = stage["turns"]
+            assert sorted(turns, key=lambda turn: turn["started"]) == turns  # as they really happened
+            orders = [[turn["program"] for turn in turns if turn["block"] == block] for block in range(8)]
+            assert all(sorted(order) == ["pytorch/eager", "tensorflow/graph"] for order in orders)
+            assert len({tuple(order) for order in orders}) == 2  # a fixed order is no random one (1 in 128 fails)
+        for phase in ("inference", "training"):
+            for row in rows(group, phase).values():
+                assert len(row["latency"]) == 8 * TINY.calls_per_block
+                assert all(seconds > 0 for seconds in row["latency"])
+
+    def test_what_is_complete_is_kept_and_only_the_rest_is_measured(self, run):
+        before = go(run, TINY, only(PYTORCH, phases=("inference",)))
+        cold = rows(before, "cold start")["pytorch/eager"]
+        assert all(cold[part][0] > 0 for part in ("import", "build", "first_call"))
+        if sys.platform == "linux":
+            copies = 4 * 256 * (64 + 56 * 56)  # float32 weights and inputs: the framework has its own of both
+            assert rows(before, "inference")["pytorch/eager"]["peak_memory"][0] > 0.5 * copies
+        manifest = files.read_json(run.folder / "manifest.json")
+        assert [(row["workload"], row["passed"]) for row in manifest["certificates"]] == [(KERNEL, True)]
+        spent = manifest["time"]
+        assert 0 < spent["measured_s"] + spent["verifying_s"] <= spent["wall_s"]
+        assert manifest["frameworks"]["pytorch"]["layout"] == "NCHW"
+
+        after = go(run, TINY, only(PYTORCH))
+        assert json.dumps(after["records"]).startswith(json.dumps(before["records"])[:-1])
+        assert [stage["phase"] for stage in after["stages"]] == ["inference", "training"]
+
+    def test_several_processes_add_their_samples(self, run):
+        group = go(run, replace(TINY, processes=2), only(PYTORCH, phases=("inference",)))
+        row = rows(group, "inference")["pytorch/eager"]
+        assert len(row["latency"]) == 2 * TINY.kernel_blocks * TINY.calls_per_block
+        assert len(set(rows(group, "cold start")["pytorch/eager"]["import"])) == 2
+
+    def test_a_killed_worker_fails_what_it_ran_and_the_others_go_on(self, run, monkeypatch):
+        turns = []
+        ask_loaded = Crew.ask_loaded
+
+        def kill_after_the_second_turn(crew, key, do, /, **request):
+            answer = ask_loaded(crew, key, do, **request)
+            if do == "measure" and "pytorch" in key:
+                turns.append(answer)
+                if len(turns) == 2:
+                    os.kill(crew._homes[key].pid, signal.SIGKILL)
+            return answer
+
+        monkeypatch.setattr(Crew, "ask_loaded", kill_after_the_second_turn)
+        group = go(run, TINY, only(PYTORCH, GRAPH))
+        (failure,) = run.manifest["failures"]
+        assert {key: failure[key] for key in ("framework", "phase", "kind", "message")} == {
+            "framework": "pytorch",
+            "phase": "inference",
+            "kind": "signal",
+            "message": "ended by SIGKILL",
+        }
+        assert list(rows(group, "inference")) == ["tensorflow/graph"]
+        assert len(rows(group, "inference")["tensorflow/graph"]["latency"]) == 3 * TINY.calls_per_block
+        assert set(rows(group, "training")) == {"pytorch/eager", "tensorflow/graph"}  # in a new process
+        session = Session(run, TINY, plan.groups(TINY, THERE, only(PYTORCH, GRAPH)), sys.executable, 2)
+        with pytest.raises(MeasurementError, match="signal: ended by SIGKILL"):
+            session.record(Case("inference", PYTORCH, None))
+        assert session.record(Case("training", PYTORCH, None))["latency"]
+
+    def test_a_framework_that_cannot_be_imported_fails_alone(self, run, monkeypatch, tmp_path):
+        (tmp_path / "torch").mkdir()
+        (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so is broken')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        group = go(run, TINY, only(PYTORCH, GRAPH))
+        assert set(rows(group, "training")) == {"tensorflow/graph"}
+        messages = {(row["phase"], row["message"]) for row in run.manifest["failures"]}
+        broken = "ImportError: libtorch.so is broken"
+        assert messages == {("inference", broken), ("cold start", broken), ("training", broken)}
+
+    def test_a_framework_that_is_missing_has_its_reason(self, run):
+        reason = "torch is not installed"
+        run.manifest["frameworks"]["pytorch"]["reason"] = reason
+        session = Session(run, TINY, plan.groups(TINY, {**THERE, "pytorch": reason}), sys.executable, 2)
+        with pytest.raises(NotImplementedError, match=reason):
+            session.record(Case("inference", PYTORCH, None))
+
+    def test_the_same_weights_are_trained_once_and_evaluated_in_every_framework(self, run, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        profile = replace(TINY, fit_steps=3, fit_size=Size(32, 16))
+        programs = [Program("mobilenet_v2", name, "eager") for name in ("pytorch", "keras-torch")]
+        group = plan.groups(profile, THERE, only(*programs, phases=("accuracy", "fit")))["mobilenet_v2"]
+        monkeypatch.setattr(equivalence, "verify", lambda *_: [])  # minutes, and tested elsewhere
+        measure(run, group, profile, sys.executable, threads=2)
+        stored = run.group("mobilenet_v2")
+        scores = [row for row in stored["records"] if row["phase"] == "accuracy"]
+        assert len(scores) == 2
+        for metric in ("top1", "precision", "recall", "f1"):
+            assert scores[0][metric] == pytest.approx(scores[1][metric], abs=0.01)
+        (fit,) = (row for row in stored["records"] if row["phase"] == "fit")
+        (curve,) = run.manifest["curves"]
+        assert len(curve["loss"]) == len(curve["seconds"]) == 3
+        assert fit["seconds"] == curve["seconds"][-1]
+        assert fit["top1"] == pytest.approx(scores[0]["top1"], abs=0.01)
+        assert len(list((tmp_path / "cache" / "evenbench" / "trained").glob("mobilenet_v2-3steps-*.npz"))) == 1
