@@ -50,14 +50,16 @@ def verify(
     todo = [name for name in wanted if name not in found]
     with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
         jobs = _Jobs(Path(folder), progress)
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         models = [name.workload for name in todo if impls.WORKLOADS[name.workload].kind == "model"]
         references = [ProgramName(model, reference_framework(), "eager") for model in dict.fromkeys(models)]
-        for name, certificate in jobs.run(references, write=True):
+        for name, certificate in jobs.run(references, threads, write=True):
             found[name] = certificate
         with ThreadPoolExecutor(processes) as pool:
             rest = [name for name in todo if name not in references]
             groups = [[name for name in rest if name.framework == framework] for framework in impls.FRAMEWORKS]
-            for results in pool.map(jobs.run, [group for group in groups if group]):
+            share = max(1, threads // processes)
+            for results in pool.map(lambda group: jobs.run(group, share), [group for group in groups if group]):
                 found.update(results)
     return [found[name] for name in wanted]
 
@@ -80,14 +82,14 @@ class _Jobs:
         self.folder = folder
         self.progress = progress
 
-    def run(self, names: list[ProgramName], write: bool = False) -> list[tuple[ProgramName, Certificate]]:
+    def run(self, names: list[ProgramName], threads: int, write: bool = False) -> list[tuple[ProgramName, Certificate]]:
         """Prove programs of one framework, one after the other; a child that dies is replaced for the next one."""
         results: list[tuple[ProgramName, Certificate]] = []
         child: _Child | None = None
         try:
             for name in names:
                 self.progress(name, None)
-                child = child or _Child(name.framework, self.folder)
+                child = child or _Child(name.framework, self.folder, threads)
                 reference = self.folder / f"{name.workload}.npz"
                 answer = child.ask(
                     {"workload": name.workload, "mode": name.mode, "reference": str(reference), "write": write}
@@ -107,16 +109,16 @@ class _Jobs:
 class _Child:
     """One process of impls.certificate."""
 
-    def __init__(self, framework: str, folder: Path) -> None:
+    def __init__(self, framework: str, folder: Path, threads: int) -> None:
         self.log = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115
-        threads = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "impls.certificate", framework, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            # Nothing is timed here: threads that wait may sleep, so that two proofs at a time get on together.
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_WAIT_POLICY": "PASSIVE"},
         )
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:

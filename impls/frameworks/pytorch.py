@@ -94,6 +94,7 @@ class Program:
         """Multiply-accumulates of predict, counted while it runs."""
         from torch.utils.flop_counter import FlopCounterMode
 
+        self.module.eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self.module(inputs[0])
         return counter.get_total_flops() // 2

@@ -1,0 +1,61 @@
+"""`make bench`: probe, verify, measure, report, one after the other, and what part of the time was measuring."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from suites import launch, profiles
+
+BELOW_TIER, FAILED = 3, 3
+SOME_FAILED = 2  # asv's exit code when benchmarks failed
+
+
+def main() -> int:
+    """Run the steps; 0 if there is a report and every proof held, 3 if a proof failed, else a failed step's code."""
+    try:
+        profile = profiles.current()
+    except ValueError as error:
+        print(f"evenbench: {error}", file=sys.stderr)
+        return 2
+    if problem := launch.problem(Path.cwd()):
+        print(f"evenbench: {problem}", file=sys.stderr)
+        return 2
+    start = monotonic()
+    print(f"== evenbench, profile {profile.name} ==", flush=True)
+    if _step("1/4 is this machine ready?", "probe") == BELOW_TIER:
+        print("Below the minimum: what can run here is run, and the report says so.\n", flush=True)
+    verify_start = monotonic()
+    proof = _step("2/4 do the programs do the same work?", "verify")
+    verifying = monotonic() - verify_start
+    if proof not in (0, FAILED):
+        return proof
+    if (code := _step("3/4 measuring", "run")) not in (0, SOME_FAILED):
+        return code
+    if code := _step("4/4 report", "report"):
+        return code
+    total = monotonic() - start
+    measured = _newest_manifest()["time"]["measured_s"]
+    share = (measured + verifying) / total
+    print(
+        f"\n{total:.0f} s in all, of which {measured:.0f} s in measured calls and {verifying:.0f} s verifying: {share:.0%}"
+    )
+    print(f"The report: {Path('.asv/report/index.html').resolve()}")
+    return proof
+
+
+def _step(title: str, command: str) -> int:
+    print(f"\n-- {title} (evenbench {command})", flush=True)
+    return subprocess.run([sys.executable, "-m", "suites.cli", command], env=os.environ, check=False).returncode
+
+
+def _newest_manifest() -> dict[str, Any]:
+    newest = max(Path(".asv/runs").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(newest.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

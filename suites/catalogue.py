@@ -1,0 +1,46 @@
+"""What `evenbench workloads` lists."""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import impls
+
+MEMORY = Path(__file__).with_name("memory_need.toml")
+
+
+def rows() -> list[dict[str, Any]]:
+    """One row a workload, in counts and bytes; memory is None where it was not measured."""
+    memory = tomllib.loads(MEMORY.read_text())
+    return [
+        {
+            "name": workload.name,
+            "kind": workload.kind,
+            "title": workload.title,
+            "parameters": workload.parameters(),
+            "macs": workload.macs(),
+            "memory": {phase: memory[phase].get(workload.name) for phase in ("inference", "training")},
+        }
+        for workload in impls.WORKLOADS.values()
+    ]
+
+
+def show(found: list[dict[str, Any]]) -> None:
+    """The rows as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption="a model: 224 px, batch 1, 1000 classes (training: 32 px, batch 32, 10 classes)")
+    for column, justify in (("Workload", "left"), ("Parameters", "right"), ("MACs", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for phase in ("inference", "training"):
+        table.add_column(f"Memory, {phase}", justify="right")
+    for row in found:
+        memory = [_bytes(row["memory"][phase]) for phase in ("inference", "training")]
+        table.add_row(row["name"], f"{row['parameters']:,}", f"{row['macs']:,}", *memory)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _bytes(value: int | None) -> str:
+    return "not measured" if value is None else f"{value / 2**20:,.0f} MiB"

@@ -1,0 +1,142 @@
+"""The command `evenbench`: the front door, which knows every room's command and nothing of what it does.
+
+Rooms are imported inside the commands: --help must not wait for pandas, let alone for a framework.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from hwprobe.__main__ import probe
+from reports.command import compare, report
+
+INTERNAL, USAGE, FAILED = 1, 2, 3
+
+app = typer.Typer(
+    name="evenbench",
+    help="Is this machine ready for deep learning, and which framework runs your model best on it?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(probe)
+
+
+@app.command()
+def verify(
+    workloads: Annotated[list[str] | None, typer.Argument(metavar="[WORKLOAD]...", help="Default: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the certificates as JSON.")] = False,
+) -> None:
+    """Prove that the programs of a workload do the same work, in every mode that the profile times.
+
+    The profile is EVENBENCH_PROFILE (quick, standard, full; default quick). What was proven before, for the same code
+    and versions, is read from the cache.
+
+    Exit codes: 0 proven; 2 wrong usage; 3 a proof failed.
+
+    Example: evenbench verify resnet50 conv2d-3x3
+    """
+    import impls
+    from impls.equivalence import verify as prove
+    from suites import certificates, profiles
+
+    chosen = workloads or list(impls.WORKLOADS)
+    if strangers := [name for name in chosen if name not in impls.WORKLOADS]:
+        _fail(f"no such workload: {', '.join(strangers)} (there are {', '.join(impls.WORKLOADS)})")
+    programs = certificates.programs(chosen, profiles.current())
+    if not programs:
+        _fail("none of the frameworks is installed: " + "; ".join(filter(None, map(impls.missing, impls.FRAMEWORKS))))
+    with certificates.progress(len(programs)) as progress:
+        found = prove(programs, progress)
+    if as_json:
+        import json
+
+        print(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        certificates.show(found)
+    raise typer.Exit(0 if all(certificate["passed"] for certificate in found) else FAILED)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    profile: Annotated[str, typer.Option(help="quick, standard or full. Default: EVENBENCH_PROFILE, else quick.")] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run: only what is missing.")
+    ] = False,
+) -> None:
+    """Measure: hand over to `asv run`, with all further arguments.
+
+    Exit codes are asv's: 0 all done, 2 some benchmarks failed (the report names them); 2 for wrong usage, too.
+
+    Example: evenbench run --profile standard --bench resnet50
+    """
+    from suites import launch, profiles
+
+    if problem := launch.problem(Path.cwd()):
+        _fail(problem)
+    environment = launch.environment(profile or os.environ.get(profiles.VARIABLE) or profiles.QUICK.name)
+    command = launch.command(context.args, resume)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)
+
+
+app.command()(report)
+app.command()(compare)
+
+
+@app.command()
+def workloads(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """List what there is to run: parameters, MACs, and the memory that it needed where it was measured.
+
+    Example: evenbench workloads
+    """
+    from suites import catalogue
+
+    if as_json:
+        import json
+
+        print(json.dumps(catalogue.rows(), indent=2))
+    else:
+        catalogue.show(catalogue.rows())
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"evenbench: {' '.join(message.split())}", file=sys.stderr)
+    raise typer.Exit(USAGE)
+
+
+def main() -> NoReturn:
+    """Run the command. What the user can mend is one line on stderr and exit code 2, never a traceback."""
+    try:
+        result: Any = app(standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except (OSError, ValueError) as error:  # no space, no permission, an unknown profile
+        print(f"evenbench: {_line(error)}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        # Typer's and asv's own errors for the user; neither package exports a name for it that lasts.
+        known = {kind.__name__ for kind in type(error).__mro__} & {"UsageError", "UserError", "Abort"}
+        print(f"evenbench: {_line(error)}", file=sys.stderr)
+        if not known and os.environ.get("EVENBENCH_DEBUG"):
+            raise
+        sys.exit(USAGE if known else INTERNAL)
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()
