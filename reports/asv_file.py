@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.manifest import BadFileError, Manifest, read_json
-from reports.metrics import BY_SUFFIX, Metric
+from reports.metrics import BY_KEY, BY_SUFFIX, Metric
 
 API_VERSION = 2
 # The axes of the suites' benchmarks, for a folder whose benchmarks.json is missing or broken.
@@ -177,7 +177,10 @@ def _reason(row: Row, manifest: Manifest, others: bool) -> str:
         return f"{failure['kind']}: {failure['message']}".removeprefix("n/a: ")
     if row["status"] == "failed":
         return "no reason recorded"
-    return "cannot be measured here" if others else f"not in the {manifest['profile'].get('name', 'run')} profile"
+    title = BY_KEY[row["metric"]].title
+    return (
+        f"{title} cannot be measured here" if others else f"not in the {manifest['profile'].get('name', 'run')} profile"
+    )
 
 
 def _case(row: Row) -> tuple[str, ...]:

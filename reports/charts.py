@@ -71,7 +71,7 @@ def kernel_chart(verdicts: list[Verdict]) -> Spec:
     )
     shared = {
         "y": alt.Y(
-            "kernel:N", title=None, sort=order, axis=alt.Axis(labelLimit=130, ticks=False, grid=True, bandPosition=0)
+            "kernel:N", title=None, sort=order, axis=alt.Axis(labelLimit=170, ticks=False, grid=True, bandPosition=0)
         ),
         "yOffset": alt.YOffset("framework:N", sort=frameworks),
         "color": _colour(calls, legend=alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)),
@@ -125,7 +125,7 @@ def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, tickCount=8)),
             y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=True)),
-            color=_colour(values, legend=alt.Legend(title=None, orient="top", columns=2)),
+            color=_colour(values, legend=alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)),
             strokeDash=alt.StrokeDash(
                 "mode:N", scale=alt.Scale(domain=list(MODES), range=[[1, 0], [6, 3], [2, 2]]), legend=None
             ),

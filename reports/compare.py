@@ -137,6 +137,7 @@ def _judge(ranking: list[Entry]) -> tuple[State, str]:
 class Noise:
     """How well this run can tell programs apart. Fractions, not percent."""
 
+    timed: int  # programs with a latency
     compared: int  # programs compared with themselves
     false_alarms: int  # of these, intervals that exclude 1
     detectable: float  # median half-width of the intervals between programs: what half of the pairs can show
@@ -155,7 +156,8 @@ def noise(verdicts_: list[Verdict]) -> Noise:
             other = entry.ratio.known and entry is not verdict.entries[0]
             halves += [(entry.ratio.high - entry.ratio.low) / 2 / entry.ratio.value] if other else []
     detectable = float(pd.Series(halves).median()) if halves else math.nan
-    return Noise(len(selves), sum(itself.excludes_one for itself in selves), detectable, tuple(unstable))
+    timed = sum(len(verdict.entries) for verdict in verdicts_)
+    return Noise(timed, len(selves), sum(itself.excludes_one for itself in selves), detectable, tuple(unstable))
 
 
 def break_even(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:

@@ -37,10 +37,10 @@ def interval(low: float, high: float, value: float, unit: str) -> str:
 
 
 def error(value: float) -> str:
-    """A relative error or a count: "2.7e-14", "0"."""
+    """A relative error or a count: "2.7e-14", "1e-10", "0"."""
     if not math.isfinite(value):
         return "not finite"
-    return f"{value:,.0f}" if value == int(value) else f"{value:.1e}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:.1e}".replace(".0e", "e")
 
 
 def duration(seconds: object) -> str:

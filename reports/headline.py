@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import formats
-from reports.compare import Noise, Verdict
+from reports.compare import UNSTABLE, Noise, Verdict
 from reports.formats import UNKNOWN
 from reports.load import Results, Run
 
@@ -90,7 +90,7 @@ def marks(run: Run, results: Results, verdicts: list[Verdict], noise: Noise) -> 
     if not run.has_manifest:
         found.append(Mark("No manifest", "this run's certificates and conditions are unknown: no ranking is given"))
     if run.interrupted:
-        found.append(Mark("Interrupted run", "not everything was measured; the same command goes on with the rest"))
+        found.append(Mark("Interrupted run", "not everything was measured"))
     if run.dirty:
         found.append(Mark("Uncommitted changes", "the code that was measured differs from its commit"))
     taints = run.manifest["conditions"].get("taints")
@@ -100,8 +100,8 @@ def marks(run: Run, results: Results, verdicts: list[Verdict], noise: Noise) -> 
     if reasons:
         found.append(Mark("Tainted conditions", "; ".join(reasons)))
     if noise.unstable:
-        more = f" and {len(noise.unstable) - 3} more" if len(noise.unstable) > 3 else ""
-        detail = f"the median is known no better than ±10 % for: {'; '.join(noise.unstable[:3])}{more}"
+        such = f"{'such as ' if len(noise.unstable) > 3 else ''}{'; '.join(noise.unstable[:3])}"
+        detail = f"{len(noise.unstable)} of {noise.timed} medians are known no better than ±{UNSTABLE:.0%}: {such}"
         found.append(Mark("Unstable", detail))
     withheld = sorted({verdict.workload for verdict in verdicts if verdict.state == "withheld"})
     if withheld:

@@ -71,24 +71,26 @@ def kernel_details(frame: pd.DataFrame) -> Details:
         line = cells.line(framework, mode, (), list(rows.values()))
         figures = (Cell(workload), *(cells.figure(rows.get(metric.key)) for metric in metrics))
         lines.append(replace(line, cells=figures))
-    titles = [f"{phase_title(metric.phase, KERNELS)}: {metric.title.lower()}" for metric in metrics]
+    titles = [f"{phase_title(metric.phase, KERNELS)}: {metric.title}" for metric in metrics]
     return Details(("Kernel", *titles), tuple(lines))
 
 
 def summary(verdicts: tuple[Verdict, ...]) -> str:
-    """As in "Of 11 kernels, fastest: PyTorch 5, TensorFlow 2; no difference detectable at the top: 4."."""
+    """As in "Of 11 kernels: PyTorch is fastest in 5, TensorFlow in 2; no difference detectable at the top in 4."."""
     wins: dict[str, int] = {}
     for verdict in verdicts:
         if verdict.state == "faster":
             wins[verdict.entries[0].framework] = wins.get(verdict.entries[0].framework, 0) + 1
     ordered = sorted(wins.items(), key=lambda win: (-win[1], framework_order(win[0])))
-    parts = [f"{framework_title(name)} {count}" for name, count in ordered]
-    found = [f"fastest: {', '.join(parts)}"] if parts else []
+    parts = [
+        f"{framework_title(name)} {'' if place else 'is fastest '}in {n}" for place, (name, n) in enumerate(ordered)
+    ]
+    found = [", ".join(parts)] if parts else []
     words = {"tie": "no difference detectable at the top", "withheld": "ranking withheld", "open": "no verdict"}
     for state, title in words.items():
         count = sum(verdict.state == state for verdict in verdicts)
-        found += [f"{title}: {count}"] if count else []
-    return f"Of {len(verdicts)} kernels, {'; '.join(found)}."
+        found += [f"{title} in {count}"] if count else []
+    return f"Of {len(verdicts)} kernels: {'; '.join(found)}."
 
 
 def _lowest(verdict: Verdict) -> float:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports import cells
+from reports import cells, formats
 from reports.cells import Cell, Line
 from reports.compare import Verdict, break_even
 from reports.metrics import METRICS, PHASES, RANKED, Metric
 from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
 from reports.tables import Row, records
 
+SAME_SCORE = 1e-6  # fractions closer than this are the same count of images, summed in another order
 MANY_CALLS = 100  # from this many calls on, p99 says more than the slowest call
 Programs = dict[tuple[str, str], dict[str, Row]]  # (framework, mode) -> metric -> row
 
@@ -23,6 +24,7 @@ class Table:
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
     verdict: Verdict | None
+    note: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,21 @@ def _table(title: str, rows: list[Row], verdict: Verdict | None, pays: dict[tupl
         found = [cell for metric in metrics for cell in _cells(metric, program, figures, tails, verdict)]
         found += [Cell(_calls(pays.get(program)))] if pays else []
         lines.append(cells.line(*program, tuple(found), list(figures.values())))
-    return Table(title, tuple(columns), tuple(lines), verdict)
+    return Table(title, tuple(columns), tuple(lines), verdict, _agreement(rows))
+
+
+def _agreement(rows: list[Row]) -> str:
+    """Whether the same trained weights score the same in every program; '' for other phases."""
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        if row["phase"] == "Accuracy" and row["status"] == "ok":
+            scores.setdefault(row["metric"], []).append(row["value"])
+    if not any(len(values) > 1 for values in scores.values()):
+        return ""
+    apart = max(max(values) - min(values) for values in scores.values())
+    if apart < SAME_SCORE:
+        return "All programs score the same."
+    return f"The programs' scores differ by up to {formats.quantity(apart, 'fraction')}: they should not."
 
 
 def _columns(metric: Metric, tails: tuple[str, ...], verdict: Verdict | None) -> list[str]:

@@ -28,7 +28,7 @@ ELSEWHERE = ("certificates", "failures", "curves", "readiness")
 
 @dataclass(frozen=True)
 class Proof:
-    """One program's certificate; `worst`: ("error of tolerance", tensor) for each of DTYPES."""
+    """One program's certificate; `worst`: (error with its tolerance, tensor) for each of DTYPES."""
 
     framework: str
     mode: str
@@ -42,7 +42,7 @@ class Proof:
 class WorkloadProof:
     workload: str
     proofs: tuple[Proof, ...]
-    worst: tuple[str, ...]  # for each of DTYPES: the largest error of all programs, of its tolerance
+    worst: tuple[str, ...]  # for each of DTYPES: the largest error of all programs, with its tolerance
 
     @property
     def passed(self) -> int:
@@ -120,7 +120,7 @@ def _workload_proof(workload: str, programs: list[Program], proofs: dict[Program
     worst = []
     for dtype in DTYPES:
         checks = [check for proof in found if (check := proof.certificate.worst(dtype))]
-        worst.append(_of_tolerance(max(checks, key=lambda check: check.error)) if checks else "none")
+        worst.append(_with_tolerance(max(checks, key=lambda check: check.error)) if checks else "none")
     return WorkloadProof(workload, found, tuple(worst))
 
 
@@ -136,7 +136,7 @@ def _proof(program: Program, certificate: Certificate) -> Proof:
         css=framework_class(framework),
         certificate=certificate,
         worst=tuple(
-            (_of_tolerance(check), f"{check.name}: {check.tensor}") if check else ("none", "") for check in worst
+            (_with_tolerance(check), f"{check.name}: {check.tensor}") if check else ("none", "") for check in worst
         ),
         checks=tuple(
             (Certificate("passed", "", "", "", tuple(same)).worst(key[1]) or same[0], len(same))
@@ -145,8 +145,8 @@ def _proof(program: Program, certificate: Certificate) -> Proof:
     )
 
 
-def _of_tolerance(check: Check) -> str:
-    return f"{formats.error(check.error)} of {formats.error(check.tolerance)}"
+def _with_tolerance(check: Check) -> str:
+    return f"{formats.error(check.error)} (tolerance {formats.error(check.tolerance)})"
 
 
 def _plain(value: Any) -> str:

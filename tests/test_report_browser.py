@@ -154,6 +154,7 @@ def test_every_chart_draws_its_marks_within_its_place(driver: Chrome, page: str)
 
 def test_tooltip_tells_the_figure_as_text(driver: Chrome, page: str) -> None:
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
 
     open_page(driver, page, WIDTHS["wide"])
     mark = driver.execute_script("""
@@ -161,8 +162,9 @@ def test_tooltip_tells_the_figure_as_text(driver: Chrome, page: str) -> None:
         marks[3].scrollIntoView({block: "center"});
         return marks[3];
     """)
-    ActionChains(driver).move_to_element(mark).pause(0.2).perform()
-    text = driver.execute_script("return document.getElementById('vg-tooltip-element').innerText")
+    ActionChains(driver).move_to_element(mark).perform()
+    tooltip = "return document.querySelector('#vg-tooltip-element.visible')?.innerText"
+    text = WebDriverWait(driver, 10, 0.1).until(lambda browser: browser.execute_script(tooltip))
     assert "PyTorch (compiled)" in text
     assert "this call, ms" in text
     assert driver.get_log("browser") == []
@@ -197,7 +199,7 @@ def test_a_script_that_finds_its_way_in_does_not_run(driver: Chrome, page: str) 
 
 def test_printing_opens_what_is_folded_and_folds_it_again(driver: Chrome, page: str) -> None:
     open_page(driver, page, WIDTHS["wide"])
-    folded = "return document.querySelectorAll('details:not([open])').length"
+    folded = "return document.querySelectorAll('details:not([open], .long)').length"
     before = driver.execute_script(folded)
     assert before > 10
     assert driver.execute_script("dispatchEvent(new Event('beforeprint'));" + folded) == 0

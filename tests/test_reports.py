@@ -304,11 +304,11 @@ def test_a_clear_difference_is_claimed_with_its_ratio(tmp_path: Path) -> None:
 
 
 def test_no_difference_is_claimed_where_the_interval_holds_1(tmp_path: Path) -> None:
-    up = [0.1, 0.2] * 7
-    small_run(tmp_path, {("pytorch", "eager"): up, ("tensorflow", "graph"): up[::-1]})
-    assert judge(tmp_path).sentence == (
-        "PyTorch (eager) and TensorFlow (graph): no difference detectable on this machine."
-    )
+    up = [0.1, 0.1, 0.2, 0.2] * 3 + [0.14, 0.16]
+    small_run(tmp_path, {("pytorch", "eager"): up, ("tensorflow", "graph"): [1.01 * value for value in up[::-1]]})
+    verdict = judge(tmp_path)
+    assert verdict.entries[1].ratio.value == pytest.approx(1.01)
+    assert verdict.sentence == ("PyTorch (eager) and TensorFlow (graph): no difference detectable on this machine.")
 
 
 def test_fastest_mode_of_each_framework_is_ranked_and_a_tie_at_the_top_is_said(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ PROVEN = certificate("net", "pytorch", "eager")
     ("other", "words"),
     [
         (None, "missing (there is no certificate)"),
-        (certificate("net", "tensorflow", "graph", 3.2e-3), "float64: stem.weight 3.2e-03 > 1.0e-10 and 4 more"),
+        (certificate("net", "tensorflow", "graph", 3.2e-3), "float64: stem.weight 3.2e-03 > 1e-10 and 4 more"),
         ({**certificate("net", "tensorflow", "graph"), "error": "ValueError: shapes"}, "computed: ValueError: shapes"),
         ({**certificate("net", "tensorflow", "graph"), "checks": []}, "it holds no checks"),
         ({**certificate("net", "tensorflow", "graph"), "passed": False}, "it is marked as failed"),
@@ -374,7 +374,7 @@ PROVEN = certificate("net", "pytorch", "eager")
                     }
                 ],
             },
-            "loss, float32: l 2.0e-04 > 1.0e-04",
+            "loss, float32: l 2e-04 > 1e-04",
         ),
     ],
 )
@@ -414,7 +414,7 @@ def test_noise_counts_programs_that_are_known_badly(tmp_path: Path) -> None:
     calm, wild = spread(0.1), [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]
     small_run(tmp_path, {("pytorch", "eager"): calm, ("tensorflow", "graph"): wild})
     measured = noise([judge(tmp_path)])
-    assert measured.compared == 2
+    assert (measured.timed, measured.compared) == (2, 2)
     assert measured.unstable == ("TensorFlow (graph), net, inference",)
 
 
@@ -442,6 +442,15 @@ def test_missing_facts_are_unknown(tmp_path: Path) -> None:
     )
     assert [words for _, words, _ in readiness(loaded.runs[0]).tiers] == ["unknown", "unknown"]
     assert b"Minimum tier cannot be told" in report_files(loaded)["index.html"]
+
+
+def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    program = ("net", "pytorch", "eager", SIZE)
+    vram = "classification.Inference.track_peak_vram"
+    write_run(tmp_path, {LATENCY: ("seconds", {program: spread(0.1)}), vram: ("bytes", {program: NA})}, manifest())
+    loaded = load(tmp_path)
+    assert row(loaded, metric="inference_peak_vram")["reason"] == "Peak VRAM cannot be measured here"
+    assert b"n/a, Peak VRAM cannot be measured here: PyTorch (eager)" in report_files(loaded)["index.html"]
 
 
 def test_marks_that_a_reader_must_see(tmp_path: Path) -> None:
@@ -604,8 +613,18 @@ def test_sizes_that_no_program_ran_have_no_table(tmp_path: Path) -> None:
     write_run(tmp_path, {LATENCY: ("seconds", figures)}, manifest())
     page = report_files(load(tmp_path))["index.html"].decode()
     assert "224 px, batch_size 8" in page
-    assert "<h3>Inference, 512 px" not in page
+    assert "512 px" not in page.split('id="failures"')[0]
     assert "512 px, batch_size 64" in page.split('id="failures"')[1]
+
+
+@pytest.mark.parametrize(
+    ("second", "note"),
+    [(0.9 + 1e-9, "All programs score the same."), (0.8972, "The programs&#39; scores differ by up to 0.280 %")],
+)
+def test_scores_of_the_same_weights_are_compared(tmp_path: Path, second: float, note: str) -> None:
+    scores = {("net", "pytorch", "eager", SIZE): 0.9, ("net", "tensorflow", "graph", SIZE): second}
+    write_run(tmp_path, {"classification.Accuracy.track_top1": ("fraction", scores)}, manifest())
+    assert note in report_files(load(tmp_path))["index.html"].decode()
 
 
 def test_other_runs_are_named(tmp_path: Path) -> None:

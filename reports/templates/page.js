@@ -34,10 +34,10 @@
     document.documentElement.dataset.drawn = String(views.length);
   }
 
-  // Closed details are not printed: open them for the time of printing.
+  // What is folded is not printed: unfold it for the time of printing, but not what would fill dozens of pages.
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .long)")];
     opened.forEach((details) => { details.open = true; });
   });
   window.addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
