@@ -24,7 +24,7 @@ def report(
     Example: evenbench report --results .asv --out /tmp/report
     """
     with _progress() as say:
-        say("results")
+        say("reading results")
         loaded = _load(results)
         try:
             out.mkdir(parents=True, exist_ok=True)  # before the work rather than after it
@@ -53,13 +53,13 @@ def compare(
     from reports import pairs
 
     with _progress() as say:
-        say("results")
+        say("reading results")
         loaded = _load(results)
         try:
             sides = pairs.sides(loaded, first, second)
         except pairs.UnknownNameError as error:
             _fail(str(error))
-        say("intervals")
+        say("computing intervals")
         found = pairs.compare(loaded, *sides)
     if not found:
         _fail(f"{first} and {second} have no figure in common")
@@ -105,8 +105,8 @@ def _progress() -> Any:
 
     @contextmanager
     def spinner() -> Any:
-        with Console(stderr=True).status("report") as status:
-            yield lambda step: status.update(f"report: {step}")
+        with Console(stderr=True).status("starting") as status:
+            yield lambda step: status.update(step)
 
     return spinner()
 

@@ -39,10 +39,10 @@ class Charts:
 def report_files(results: Results, say: Say = lambda _: None) -> dict[str, bytes]:
     """File name -> content of the report on the newest run. The same input gives the same bytes."""
     run = results.runs[0]
-    say("intervals")
+    say("computing intervals")
     frame = enrich(results.of(run))
     context = _context(frame, run, results)
-    say("page")
+    say("writing the page")
     environment = _environment()
     return {
         "results.csv": to_csv(frame),
