@@ -1,0 +1,107 @@
+"""The front door: exit codes and one clear line for what the user can mend."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import impls
+
+ROOT = Path(__file__).parent.parent
+
+
+def evenbench(*arguments: str, cwd: Path = ROOT, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; `code` runs in it first."""
+    command = [sys.executable, "-c", f"{code}\nfrom suites.cli import main; main()", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def one_line(answer: subprocess.CompletedProcess[str]) -> str:
+    """The only line on stderr."""
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("evenbench: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "nosuch"], "no such workload: nosuch (there are resnet50, mobilenet_v2"),
+        (["run", "--profile", "nosuch"], "unknown profile 'nosuch': choose one of quick, standard, full"),
+        (["nosuch"], "No such command 'nosuch'"),
+        (["probe", "--nosuch"], "No such option: --nosuch"),
+        (["probe", "--ignore", "nosuch"], "no such check: nosuch"),
+        (["report", "--results", "/nosuch"], "/nosuch"),
+        (["compare", "pytorch"], "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], said: str) -> None:
+    answer = evenbench(*arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert said in one_line(answer)
+
+
+def test_unknown_profile_of_the_environment() -> None:
+    answer = evenbench("verify", EVENBENCH_PROFILE="nosuch")
+    assert answer.returncode == 2
+    assert "unknown profile 'nosuch'" in one_line(answer)
+
+
+def test_run_outside_a_checkout(tmp_path: Path) -> None:
+    answer = evenbench("run", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "asv.conf.json" in one_line(answer)
+
+
+def test_no_space_for_a_proof_is_one_line(tmp_path: Path) -> None:
+    # The real error of a full device, raised where the certificate is kept.
+    full = "import pathlib\nopen_ = pathlib.Path.write_text\n"
+    full += "pathlib.Path.write_text = lambda self, *a, **k: open_(pathlib.Path('/dev/full'), *a, **k)"
+    answer = evenbench("verify", "conv2d-1x7", code=full, XDG_CACHE_HOME=str(tmp_path))
+    assert answer.returncode == 2
+    assert "No space left on device" in one_line(answer)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    listing = "import atexit, sys\natexit.register(lambda: print(sorted(sys.modules), file=sys.stderr))"
+    answer = evenbench("--help", code=listing)
+    assert answer.returncode == 0
+    heavy = {"torch", "tensorflow", "keras", "numpy", "pandas", "altair", "asv", "scipy", "sklearn", "psutil"}
+    assert not heavy & set(eval(answer.stderr))
+
+
+def test_workloads_as_json() -> None:
+    rows = json.loads(evenbench("workloads", "--json").stdout)
+    assert [row["name"] for row in rows] == list(impls.WORKLOADS)
+    assert rows[0]["parameters"] == 25_557_032
+
+
+def test_a_missing_framework_is_named_and_the_rest_is_proven(tmp_path: Path) -> None:
+    # As if TensorFlow were not installed: the import system does not find it.
+    hide = "import importlib.util as util\nfind = util.find_spec\n"
+    hide += "util.find_spec = lambda name, *rest: None if name == 'tensorflow' else find(name, *rest)"
+    answer = evenbench("verify", "conv2d-1x7", code=hide, XDG_CACHE_HOME=str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert "n/a: tensorflow (tensorflow is not installed)" in answer.stdout
+    assert "n/a: keras-tensorflow (tensorflow is not installed)" in answer.stdout
+    assert answer.stdout.count("equal") == 2
+
+
+def test_a_failed_proof_exits_3_and_names_the_check(tmp_path: Path) -> None:
+    for room in ("hwprobe", "impls", "reports", "suites"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    twin = tmp_path / "impls/kernels/conv2d/conv2d_pytorch.py"
+    twin.write_text(twin.read_text().replace("case.dilation", "2 * case.dilation").replace("case.padding,", "(0, 6),"))
+    cache = str(tmp_path / "cache")
+    answer = evenbench("verify", "conv2d-1x7", cwd=tmp_path, XDG_CACHE_HOME=cache, PYTHONPATH=str(tmp_path))
+    assert answer.returncode == 3, answer.stderr
+    (line,) = [line for line in answer.stdout.splitlines() if "pytorch" in line]
+    assert "not equal: forward (float64, output)" in line
+    again = evenbench("verify", "conv2d-1x7", "--json", cwd=tmp_path, XDG_CACHE_HOME=cache, PYTHONPATH=str(tmp_path))
+    assert {one["framework"] for one in json.loads(again.stdout) if not one["passed"]} == {"pytorch"}
