@@ -20,7 +20,7 @@ from impls.kernels.conv2d.cases import Case
 from impls.layers import Tensor, macs, parameters, tensors
 from impls.models.mobilenet_v2 import spec as mobilenet_v2
 from impls.models.resnet50 import spec as resnet50
-from impls.optimizer import SGD
+from impls.optimizer import SGD, StochasticGradientDescent
 
 # Column -> (the package that must be there, its runtime, Keras' backend).
 _COLUMNS = {
@@ -118,9 +118,9 @@ def load(
     mode: str,
     dtype: str = "float32",
     num_classes: int = 1000,
-    learning_rate: float = SGD.learning_rate,
+    optimizer: StochasticGradientDescent = SGD,
 ) -> Any:
-    """Build a program. Its weights are undefined until load_weights; kernels have neither classes nor a rate.
+    """Build a program. Its weights are undefined until load_weights; kernels have neither classes nor an optimiser.
 
     Raises KeyError for an unknown workload or framework, ValueError for a mode that the framework does not offer.
     """
@@ -132,7 +132,7 @@ def load(
     tensors = work.tensors(num_classes)
     if work.kind == "kernel":
         return engine.Kernel(engine.build(twin.build, work.facts, dtype), mode, dtype, tensors)
-    return engine.Model(engine.build(twin.build, num_classes, dtype), mode, dtype, tensors, learning_rate)
+    return engine.Model(engine.build(twin.build, num_classes, dtype), mode, dtype, tensors, optimizer)
 
 
 @cache

@@ -23,7 +23,7 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     if not todo:
         return
     programs = group.programs
-    steps = len(programs) + sum(_steps(stage, profile, group) for stage in todo)
+    steps = len(programs) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
         _certify(run, programs, progress)
         for process in range(profile.processes):
@@ -71,10 +71,9 @@ def _identity(stage: Stage, process: int) -> dict[str, Any]:
     }
 
 
-def _steps(stage: Stage, profile: Profile, group: Group) -> int:
-    """How many steps of progress a stage has."""
-    blocks = profile.kernel_blocks if group.name == KERNELS else profile.blocks
-    return len(stage.programs) + (blocks if stage.phase in LATENCY_PHASES else 0)
+def _steps(stage: Stage) -> int:
+    """How many steps of progress a stage has: starting, training or evaluating each program; all blocks."""
+    return len(stage.programs) + (stage.phase in LATENCY_PHASES)
 
 
 def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:

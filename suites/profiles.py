@@ -39,7 +39,9 @@ class Profile:
     training_sizes: tuple[Size, ...]
     fit_steps: int
     fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
-    settle_calls: int = 1  # discarded at the start of each kernel's turn: caches and thread pools are the last one's
+    stage_limit_s: float  # measured calls of one workload and size beyond which there are fewer blocks
+    kernel_limit_s: float  # a call of a kernel beyond which it is left out
+    settle_calls: int = 1  # discarded at the start of a short kernel's turn, whose caches hold another program's data
     classes: int = 10  # of the digits, for training; inference has ImageNet's
     inference_classes: int = 1000
     fit_size: Size = field(default=Size(32, 32))
@@ -68,8 +70,10 @@ QUICK = Profile(
     },
     inference_sizes=(Size(224, 1),),
     training_sizes=(Size(32, 32),),
-    fit_steps=40,
+    fit_steps=60,
     fit_all=False,
+    stage_limit_s=60,
+    kernel_limit_s=1,
 )
 STANDARD = Profile(
     name="standard",
@@ -84,6 +88,8 @@ STANDARD = Profile(
     training_sizes=(Size(32, 32), Size(224, 8)),
     fit_steps=150,
     fit_all=True,
+    stage_limit_s=300,
+    kernel_limit_s=60,
     timeout_s=3600,
 )
 FULL = Profile(
@@ -99,6 +105,8 @@ FULL = Profile(
     training_sizes=(Size(32, 32), Size(224, 8)),
     fit_steps=300,
     fit_all=True,
+    stage_limit_s=1200,
+    kernel_limit_s=60,
     timeout_s=7200,
 )
 PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, FULL)}

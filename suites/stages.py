@@ -14,6 +14,8 @@ from suites.progress import Progress
 from suites.worker_process import WorkerError
 
 Record = dict[str, Any]
+SETTLED = 0.05  # seconds of a call beyond which it does not matter what the processor did before
+MIN_BLOCKS = 7  # fewer could never show a difference
 
 
 @dataclass
@@ -47,35 +49,54 @@ class StageRun:
 
     def _latency(self) -> None:
         """Cold start and memory of one program after the other, then calls of all in blocks, in random order."""
-        profile, kernel = self.crew.profile, self.crew.group.name == KERNELS
-        blocks = profile.kernel_blocks if kernel else profile.blocks
-        settle_calls = profile.settle_calls if kernel else 0
         loaded: dict[Program, Record] = {}
+        warm: dict[Program, float] = {}  # seconds of the last discarded call
         for program in self._shuffled(self.stage.programs):
             with self._attempt(program):
-                loaded[program] = {"latency": [], **self._load(program)}
+                answer = self._load(program)
+                warm[program] = answer["warm"]
+                loaded[program] = {"latency": [], **{name: [answer[name]] for name in ("peak_memory", "peak_vram")}}
+                if self._kernel and answer["warm"] > self.crew.profile.kernel_limit_s:
+                    self._not_applicable(program, f"a call takes {answer['warm']:.1f} s, too long for this profile")
+                    del loaded[program]
             self.progress.advance()
+        blocks = self._blocks(sum(warm[program] for program in loaded))
         for block in range(blocks):
             self._say(f"block {block + 1} of {blocks}")
             for program in self._shuffled(loaded):
                 with self._attempt(program, loaded):
-                    turn = self.crew.ask_loaded(
-                        self._key(program),
-                        "measure",
-                        phase=self.stage.phase,
-                        calls=profile.calls_per_block,
-                        settle_calls=settle_calls,
-                    )
+                    turn = self._turn(program, settle=self._kernel and warm[program] < SETTLED)
                     loaded[program]["latency"] += turn["samples"]
                     self.turns.append({"block": block, "program": program.label, "started": turn["started"]})
-            self.progress.advance()
-        for program in list(loaded):
-            with self._attempt(program, loaded):
+        self.progress.advance()
+        for program in warm:
+            with suppress(WorkerError):  # it died with its worker
                 self.crew.ask_loaded(self._key(program), "drop")
         self.records += [{**self.stage.row(program), **record} for program, record in loaded.items()]
 
+    def _turn(self, program: Program, settle: bool) -> Record:
+        profile = self.crew.profile
+        return self.crew.ask_loaded(
+            self._key(program),
+            "measure",
+            phase=self.stage.phase,
+            calls=profile.calls_per_block,
+            settle_calls=profile.settle_calls if settle else 0,
+        )
+
+    def _blocks(self, seconds: float) -> int:
+        """How many blocks: as many as the profile says, or fewer if calls that take so long would exceed its limit."""
+        profile = self.crew.profile
+        wanted = profile.kernel_blocks if self._kernel else profile.blocks
+        affordable = int(profile.stage_limit_s / max(seconds * profile.calls_per_block, 1e-9))
+        return min(wanted, max(affordable, MIN_BLOCKS))
+
+    @property
+    def _kernel(self) -> bool:
+        return self.crew.group.name == KERNELS
+
     def _load(self, program: Program) -> Record:
-        """Load a program: its memory. If this is its cold start, that is kept as a record of its own."""
+        """Load a program. If this is its cold start, that is kept as a record of its own."""
         self._say(f"starting {program.label}")
         profile = self.crew.profile
         answer = self.crew.load(
@@ -90,7 +111,7 @@ class StageRun:
             seconds = self.crew.imports[self.crew.group.worker(program)]
             times = {"import": [seconds], "build": [answer["build"]], "first_call": [answer["first_call"]]}
             self.records.append({**self.stage.row(program), "phase": "cold start", **times})
-        return {name: [answer[name]] for name in ("peak_memory", "peak_vram")}
+        return answer
 
     def _fit(self) -> None:
         """Train one program after the other from the same weights; the first one's trained weights are kept."""

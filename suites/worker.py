@@ -38,6 +38,8 @@ def import_framework(framework: str, threads: int) -> Answer:
     runtime = impls.runtime(framework)
     seconds = time.perf_counter() - start
     runtime.configure(threads)
+    gc.collect()
+    gc.freeze()  # what was imported stays: no collection need look at it again
     return {
         "import": seconds,
         "device": runtime.device(),
@@ -76,13 +78,13 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, w
     peak_memory = memory.increment(before)
     peak_vram = runtime.peak_memory()
     for _ in range(warmup_calls):
+        start = time.perf_counter()
         call(*inputs)
-    runtime.synchronize()
+        runtime.synchronize()
+    warm = time.perf_counter() - start
     programs[key] = (built, inputs)
-    del weights
-    gc.collect()
-    gc.freeze()  # what is built stays: the collection before each turn need not look at it again
     return {
+        "warm": warm,
         "build": build,
         "first_call": first_call,
         "peak_memory": peak_memory,
@@ -148,7 +150,6 @@ def evaluate(program: Answer, options: Answer, size: Answer, weights: str) -> An
 def drop(key: str) -> Answer:
     """Forget a program and give its memory back."""
     programs.pop(key, None)
-    gc.unfreeze()
     gc.collect()
     return {}
 

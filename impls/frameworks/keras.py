@@ -14,7 +14,7 @@ from keras.src.backend.common import dtypes
 
 from impls.frameworks.layers_keras import layer_name
 from impls.layers import Tensor
-from impls.optimizer import SGD
+from impls.optimizer import StochasticGradientDescent
 from impls.weights import from_channels_last, to_channels_last
 
 BACKEND = keras.backend.backend()
@@ -112,12 +112,17 @@ class Model(Program):
     """A network that predicts and is trained."""
 
     def __init__(
-        self, module: keras.Model, mode: str, dtype: str, tensors: Mapping[str, Tensor], learning_rate: float
+        self,
+        module: keras.Model,
+        mode: str,
+        dtype: str,
+        tensors: Mapping[str, Tensor],
+        optimizer: StochasticGradientDescent,
     ) -> None:
         super().__init__(module, mode, dtype, tensors)
         self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.learning_rate = learning_rate
-        self.optimizer = keras.optimizers.SGD(learning_rate, SGD.momentum)
+        self.learning_rate = optimizer.learning_rate
+        self.optimizer = keras.optimizers.SGD(optimizer.learning_rate, optimizer.momentum)
         self.optimizer.build(module.trainable_variables)
         self._forward = compile(self._forward_of, mode)
         self._step = _step(self, mode)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from impls.layers import Tensor
-from impls.optimizer import SGD
+from impls.optimizer import StochasticGradientDescent
 
 LAYOUT = "NCHW"
 
@@ -109,10 +109,15 @@ class Model(Program):
     """A network that predicts and is trained."""
 
     def __init__(
-        self, module: nn.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor], learning_rate: float
+        self,
+        module: nn.Module,
+        mode: str,
+        dtype: str,
+        tensors: Mapping[str, Tensor],
+        optimizer: StochasticGradientDescent,
     ) -> None:
         super().__init__(module, mode, dtype, tensors)
-        self.optimizer = torch.optim.SGD(self.module.parameters(), learning_rate, SGD.momentum)
+        self.optimizer = torch.optim.SGD(self.module.parameters(), optimizer.learning_rate, optimizer.momentum)
         self._forward = compile(self.module, mode)
         self._loss = compile(self._loss_of, mode)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from impls.frameworks.graph_macs import count
 from impls.frameworks.layers_tensorflow import set_default_dtype
 from impls.layers import Tensor
-from impls.optimizer import SGD
+from impls.optimizer import StochasticGradientDescent
 from impls.weights import from_channels_last, to_channels_last
 
 LAYOUT = "NHWC"
@@ -108,11 +108,16 @@ class Model(Program):
     """A network that predicts and is trained."""
 
     def __init__(
-        self, module: tf.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor], learning_rate: float
+        self,
+        module: tf.Module,
+        mode: str,
+        dtype: str,
+        tensors: Mapping[str, Tensor],
+        optimizer: StochasticGradientDescent,
     ) -> None:
         super().__init__(module, mode, dtype, tensors)
-        self.learning_rate = tf.constant(learning_rate, self.dtype)
-        self.momentum = tf.constant(SGD.momentum, self.dtype)
+        self.learning_rate = tf.constant(optimizer.learning_rate, self.dtype)
+        self.momentum = tf.constant(optimizer.momentum, self.dtype)
         self.momenta = [tf.Variable(tf.zeros_like(variable)) for variable in module.trainable_variables]
         self._forward = compile(self._forward_of, mode)
         self._step = compile(self._step_of, mode)
