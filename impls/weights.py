@@ -9,6 +9,9 @@ from impls.layers import Tensor
 
 Weights = dict[str, np.ndarray]
 
+# The last batch norm of what a shortcut is added to, or of the shortcut.
+ENDS_OF_BRANCHES = ("expand.norm.weight", "project.norm.weight", "shortcut.norm.weight")
+
 # canonical -> channels last (TensorFlow, Keras); the inverse permutation leads back.
 CHANNELS_LAST = {
     "conv": (2, 3, 1, 0),  # OIHW -> HWIO
@@ -44,15 +47,17 @@ def perturbed(tensors: Mapping[str, Tensor], seed: int) -> Weights:
     A batch norm that is the identity would hide a swapped mean and bias, a zero scale a whole residual branch. The
     shifts keep most activations two standard deviations from a ReLU's kink: in training mode few change sides by
     rounding (each one that does is a jump in the gradient), while in evaluation mode, whose statistics differ, many
-    are cut off. Small logits keep the softmax from multiplying rounding errors.
+    are cut off. Branches that are added up shift less, lest their sum's mean drown its spread. Small logits keep the
+    softmax from multiplying rounding errors.
     """
     weights = initial(tensors, seed)
     for name, weight in weights.items():
         generator = _generator(name, seed + 1)
         if name.endswith("norm.weight"):
             weights[name] = generator.uniform(0.5, 1.0, weight.shape)
+            deviations = 0.6 if name.endswith(ENDS_OF_BRANCHES) else 2.0
             shift = name.removesuffix("weight") + "bias"
-            weights[shift] = weights[name] * generator.uniform(1.8, 2.2, weight.shape)
+            weights[shift] = weights[name] * generator.uniform(0.9, 1.1, weight.shape) * deviations
         elif name.endswith("running_mean"):
             weights[name] = generator.normal(0.0, 0.1, weight.shape)
         elif name.endswith("running_var"):
