@@ -2,14 +2,16 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from suites.plan import Group, Program
-from suites.profiles import Profile
+from suites.profiles import Profile, Size
 from suites.store import Run
 from suites.worker_process import WorkerError, WorkerProcess, environment
 
 Answer = dict[str, Any]
+REHEARSAL = "mobilenet_v2"
 
 
 class Crew:
@@ -34,6 +36,26 @@ class Crew:
                 self._worker(program)
             except WorkerError:
                 continue  # told to whoever asks it for something
+
+    def rehearse(self) -> None:
+        """Have every worker of kernels train something else first, a small network whose shapes no kernel has.
+
+        What a process does only once (thread pools, first use of a library) shall not be its first kernel's.
+        """
+        for framework in dict.fromkeys(program.framework for program in self.group.programs):
+            program = Program(REHEARSAL, framework, "eager")
+            with suppress(WorkerError):  # it will fail again where it counts
+                self.load(
+                    program,
+                    REHEARSAL,
+                    phase="training",
+                    program=program._asdict(),
+                    options={"num_classes": 10},
+                    size=Size(32, 2)._asdict(),
+                    warmup_calls=1,
+                    seed=0,
+                )
+                self.ask_loaded(REHEARSAL, "drop")
 
     def ask(
         self, program: Program, do: str, /, report: Callable[[int, int], None] | None = None, **request: Any

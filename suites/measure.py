@@ -40,9 +40,9 @@ def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress:
             if number == 0:
                 progress.say("starting the frameworks")
                 crew.start(order)
+                if group.name == KERNELS:
+                    crew.rehearse()
             going = StageRun(stage, crew, order, progress, run.manifest["source"])
-            if number == 0 and group.name == KERNELS:
-                going.rehearse()
             going.measure()
             for record in going.records:
                 _merge(stored["records"], record)

@@ -36,17 +36,6 @@ class StageRun:
         """Measure it. What fails is kept as a failure, and the others go on."""
         {"fit": self._fit, "accuracy": self._accuracy}.get(self.stage.phase, self._latency)()
 
-    def rehearse(self) -> None:
-        """Load every program once for nothing.
-
-        What a process does only once (thread pools, first use of a library) shall not be the first kernel's.
-        """
-        for program in self.stage.programs:
-            with suppress(WorkerError):  # it will fail again where it counts
-                self._load(program)
-                self.crew.ask_loaded(self._key(program), "drop")
-        self.records.clear()
-
     def _latency(self) -> None:
         """Cold start and memory of one program after the other, then calls of all in blocks, in random order."""
         loaded: dict[Program, Record] = {}

@@ -309,6 +309,7 @@ class TestMeasure:
             for row in rows(group, phase).values():
                 assert len(row["latency"]) == 8 * TINY.calls_per_block
                 assert all(seconds > 0 for seconds in row["latency"])
+        assert not [log.name for log in (run.folder / "logs").iterdir() if "Traceback" in log.read_text()]
 
     def test_what_is_complete_is_kept_and_only_the_rest_is_measured(self, run):
         before = go(run, TINY, only(PYTORCH, phases=("inference",)))
