@@ -40,9 +40,8 @@ def main() -> int:
     total = monotonic() - start
     measured = _newest_manifest()["time"]["measured_s"]
     share = (measured + verifying) / total
-    print(
-        f"\n{total:.0f} s in all, {measured:.0f} s of them in measured calls and {verifying:.0f} s verifying: {share:.0%}"
-    )
+    spent = f"{measured:.0f} s in measured calls and {verifying:.0f} s verifying"
+    print(f"\n{total:.0f} s in all, of which {spent}: {share:.0%}")
     print(f"The report: {Path('.asv/report/index.html').resolve()}")
     return proof
 
