@@ -1,7 +1,8 @@
 """The worker processes of a group: started afresh when first needed, started again when one has died."""
 
-import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -27,15 +28,19 @@ class Crew:
         self._workers: dict[str, WorkerProcess] = {}
         self._useless: dict[str, WorkerError] = {}  # worker -> why it cannot even import its framework
         self._homes: dict[str, WorkerProcess] = {}  # key of a loaded program -> where it is
+        self._counting = True
 
-    def start(self, order: random.Random) -> None:
-        """Start every worker, one after the other while the others idle: their cold starts."""
-        programs = self.group.programs
-        for program in order.sample(programs, len(programs)):
-            try:
+    def renew(self) -> None:
+        """End all workers, so that what is loaded next is loaded in fresh ones."""
+        self.close()
+        self._workers.clear()
+        self._homes.clear()
+
+    def start(self, programs: Collection[Program]) -> None:
+        """Start the workers of programs, one after the other while the others idle: their cold starts."""
+        for program in programs:
+            with suppress(WorkerError):  # told to whoever asks it for something
                 self._worker(program)
-            except WorkerError:
-                continue  # told to whoever asks it for something
 
     def rehearse(self) -> None:
         """Have every worker of kernels train something else first, a small network whose shapes no kernel has.
@@ -52,7 +57,6 @@ class Crew:
                     program=program._asdict(),
                     options={"num_classes": 10},
                     size=Size(32, 2)._asdict(),
-                    warmup_calls=1,
                     seed=0,
                 )
                 self.ask_loaded(REHEARSAL, "drop")
@@ -68,6 +72,28 @@ class Crew:
         answer = self.ask(program, "load", key=key, **request)
         self._homes[key] = self._worker(program)
         return answer
+
+    def load_together(self, requests: Mapping[Program, tuple[str, Answer]]) -> dict[Program, Answer | WorkerError]:
+        """Have programs loaded at the same time, where their memory is of interest but not the time that it takes.
+
+        requests: program -> key, arguments of load.
+        """
+        start = time.monotonic()
+        pool = ThreadPoolExecutor(self.threads)
+        self._counting = False  # times that overlap must not be added up
+        try:
+            futures = {
+                program: pool.submit(self.load, program, key, **rest) for program, (key, rest) in requests.items()
+            }
+            wait(futures.values())
+        except BaseException:
+            self.close()  # a Ctrl-C shall not wait for their answers
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+            self._counting = True
+        self.run.spend("measured", time.monotonic() - start)
+        return {program: _outcome(future) for program, future in futures.items()}
 
     def ask_loaded(self, key: str, do: str, /, **request: Any) -> Answer:
         """Have something done with a loaded program. Raises WorkerError, also if its worker died meanwhile."""
@@ -100,5 +126,14 @@ class Crew:
         self.run.manifest["frameworks"][framework].update(device=answer["device"], layout=answer["layout"])
 
     def _count(self, answer: Answer) -> Answer:
-        self.run.spend("measured", answer.pop("measured_s", 0.0))
+        seconds = answer.pop("measured_s", 0.0)
+        if self._counting:
+            self.run.spend("measured", seconds)
         return answer
+
+
+def _outcome(future: Future[Answer]) -> Answer | WorkerError:
+    try:
+        return future.result()
+    except WorkerError as error:
+        return error

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from impls import equivalence
+from suites import latency, learning
 from suites.crew import Crew
 from suites.plan import KERNELS, LATENCY_PHASES, Group, Program, Stage
 from suites.profiles import Profile
@@ -12,6 +13,12 @@ from suites.progress import Progress
 from suites.stages import StageRun
 from suites.store import Run, same
 
+MEASURE = {
+    "inference": latency.measure,
+    "training": latency.measure,
+    "fit": learning.fit,
+    "accuracy": learning.accuracy,
+}
 IDENTITY = ("workload", "framework", "mode", "phase", "size")
 STAGE = ("phase", "workload", "size", "part", "process")
 
@@ -37,13 +44,12 @@ def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress:
         for number, stage in enumerate(_todo(group, stored, process)):
             seed = f"{run.manifest['run_id']}/{stage.phase}/{stage.workload}/{stage.label}/{process}"
             order = random.Random(seed)
-            if number == 0:
+            if number == 0 and group.name == KERNELS:
                 progress.say("starting the frameworks")
-                crew.start(order)
-                if group.name == KERNELS:
-                    crew.rehearse()
-            going = StageRun(stage, crew, order, progress, run.manifest["source"])
-            going.measure()
+                crew.start(order.sample(group.programs, len(group.programs)))
+                crew.rehearse()
+            going = StageRun(stage, crew, order, progress)
+            MEASURE[stage.phase](going)
             for record in going.records:
                 _merge(stored["records"], record)
             results = {"failures": going.failures, "curves": going.curves, "turns": going.turns}

@@ -135,7 +135,7 @@ def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wante
     if profile.fit_all:
         fits = [Stage("fit", name, size, (program,), program.label) for program in fit or accuracy[:1]]
     else:  # one program trains for all; the others stand in if it fails
-        fits = [Stage("fit", name, size, tuple(programs) if fit or accuracy else ())]
+        fits = [Stage("fit", name, size, tuple(dict.fromkeys((*fit, *accuracy))))]
     return [*stages, *fits, Stage("accuracy", name, size, accuracy)]
 
 

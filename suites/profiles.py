@@ -52,7 +52,7 @@ class Profile:
 QUICK = Profile(
     name="quick",
     blocks=7,
-    kernel_blocks=15,
+    kernel_blocks=11,
     calls_per_block=2,
     warmup_calls=1,
     processes=1,

@@ -49,8 +49,8 @@ def import_framework(framework: str, threads: int) -> Answer:
     }
 
 
-def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, warmup_calls: int, seed: int) -> Answer:
-    """Build a program and call it for the first time, with the peak memory that this takes; then warm it up.
+def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, seed: int) -> Answer:
+    """Build a program and call it for the first time, with the peak memory that this takes.
 
     Weights and inputs are there before the baseline is read and until the peak is read, so that they are no part of
     the increment; the framework's own copies are.
@@ -77,20 +77,25 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, w
 
     peak_memory = memory.increment(before)
     peak_vram = runtime.peak_memory()
-    for _ in range(warmup_calls):
-        start = time.perf_counter()
-        call(*inputs)
-        runtime.synchronize()
-    warm = time.perf_counter() - start
     programs[key] = (built, inputs)
     return {
-        "warm": warm,
         "build": build,
         "first_call": first_call,
         "peak_memory": peak_memory,
         "peak_vram": peak_vram,
         "measured_s": build + first_call,
     }
+
+
+def warm_up(key: str, phase: str, calls: int) -> Answer:
+    """Discarded calls, at least one: seconds of the last."""
+    program, inputs = programs[key]
+    call = _call(program, phase)
+    for _ in range(max(calls, 1)):
+        start = time.perf_counter()
+        call(*inputs)
+        runtime.synchronize()
+    return {"seconds": time.perf_counter() - start}
 
 
 def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
@@ -154,7 +159,7 @@ def drop(key: str) -> Answer:
     return {}
 
 
-REQUESTS = {f.__name__: f for f in (import_framework, load, measure, fit, evaluate, drop)}
+REQUESTS = {f.__name__: f for f in (import_framework, load, warm_up, measure, fit, evaluate, drop)}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "resource_exhausted", "oom when")
 
 

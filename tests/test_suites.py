@@ -380,14 +380,34 @@ class TestMeasure:
         with pytest.raises(NotImplementedError, match=reason):
             session.record(Case("inference", PYTORCH, None))
 
-    def test_the_same_weights_are_trained_once_and_evaluated_in_every_framework(self, run, tmp_path, monkeypatch):
+    def test_a_model_s_way_from_its_cold_start_to_its_accuracy(self, run, tmp_path, monkeypatch):
+        """Every stage of calls in fresh processes; the same weights, trained once, evaluated in both programs."""
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        profile = replace(TINY, fit_steps=3, fit_size=Size(32, 16))
-        programs = [Program("mobilenet_v2", name, "eager") for name in ("pytorch", "keras-torch")]
-        group = plan.groups(profile, THERE, only(*programs, phases=("accuracy", "fit")))["mobilenet_v2"]
         monkeypatch.setattr(equivalence, "verify", lambda *_: [])  # minutes, and tested elsewhere
+        homes = {}
+        ask_loaded = Crew.ask_loaded
+
+        def note_process(crew, key, do, /, **request):
+            homes[key] = crew._homes[key].pid
+            return ask_loaded(crew, key, do, **request)
+
+        monkeypatch.setattr(Crew, "ask_loaded", note_process)
+        size = Size(32, 16)
+        profile = replace(TINY, blocks=7, fit_steps=3, fit_size=size, inference_sizes=(size,), training_sizes=(size,))
+        programs = [Program("mobilenet_v2", name, "eager") for name in ("pytorch", "keras-torch")]
+        phases = ("cold start", "inference", "training", "accuracy", "fit")
+        group = plan.groups(profile, THERE, only(*programs, phases=phases))["mobilenet_v2"]
         measure(run, group, profile, sys.executable, threads=2)
         stored = run.group("mobilenet_v2")
+        assert len(homes) == len(set(homes.values())) == 4  # two programs, two stages of calls
+        assert (
+            set(rows(stored, "cold start")) == set(rows(stored, "training")) == {"pytorch/eager", "keras-torch/eager"}
+        )
+        if sys.platform == "linux":
+            weights = 4 * impls.WORKLOADS["mobilenet_v2"].parameters(num_classes=10)
+            for row in rows(stored, "training").values():
+                assert row["peak_memory"][0] > 3 * weights  # weights, gradients and momenta at least
+
         scores = [row for row in stored["records"] if row["phase"] == "accuracy"]
         assert len(scores) == 2
         for metric in ("top1", "precision", "recall", "f1"):
@@ -398,3 +418,4 @@ class TestMeasure:
         assert fit["seconds"] == curve["seconds"][-1]
         assert fit["top1"] == pytest.approx(scores[0]["top1"], abs=0.01)
         assert len(list((tmp_path / "cache" / "evenbench" / "trained").glob("mobilenet_v2-3steps-*.npz"))) == 1
+        assert [row["message"] for row in run.manifest["failures"]] == ["one program trains for all"]
