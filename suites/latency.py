@@ -41,7 +41,7 @@ def _load(run: StageRun) -> dict[Program, Record]:
     Each stage of a model has fresh processes: memory that an earlier one left to a process would be used again, and
     be missing from the increment. Where the time is not reported, they start at the same time.
     """
-    run.say("starting")
+    run.say("starting the processes")
     requests = {program: (run.key(program), _request(run, program)) for program in run.shuffled(run.stage.programs)}
     answers: dict[Program, Record | WorkerError] = {}
     if not run.is_kernel:
@@ -52,6 +52,7 @@ def _load(run: StageRun) -> dict[Program, Record]:
             answers = run.crew.load_together(requests)
     loaded: dict[Program, Record] = {}
     for program, (key, request) in requests.items():
+        run.say(f"starting {program.label}")
         with run.attempt(program):
             answer = answers[program] if answers else run.crew.load(program, key, **request)
             if isinstance(answer, WorkerError):

@@ -13,11 +13,12 @@ class Progress(AbstractContextManager["Progress"]):
         self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._bar = Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            # Once a second: redrawing takes time from the calls that are measured meanwhile.
+            self._bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=1, transient=True)
             self._task = self._bar.add_task(title, total=steps)
         self._title = title
 

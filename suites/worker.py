@@ -2,12 +2,13 @@
 
 It reads requests (one JSON object a line) from standard input and answers each on standard output; whatever a library
 prints goes to standard error. It ends, with all its children, as soon as its input closes: that is how it learns that
-the process that started it is gone.
+the process that started it is gone. suites.worker_process starts it, as the leader of a process group.
 """
 
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -173,7 +174,7 @@ def failure(error: BaseException) -> Answer:
 
 
 def main() -> None:
-    """Answer requests until the input closes."""
+    """Answer requests until the input closes. Arguments: a name, and a folder for temporary files, deleted then."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing that a library prints may get between the answers
     requests: SimpleQueue[str] = SimpleQueue()
@@ -203,7 +204,8 @@ def _read(requests: SimpleQueue[str]) -> None:
     # Blocked in a read while programs are timed, so it takes nothing from them.
     for line in sys.stdin:
         requests.put(line)
-    os.killpg(0, signal.SIGKILL) if os.getpgid(0) == os.getpid() else os._exit(1)
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

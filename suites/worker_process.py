@@ -37,18 +37,24 @@ class WorkerProcess:
     """One running suites.worker. death: why it does not run any more."""
 
     def __init__(self, python: str, name: str, log: Path, variables: dict[str, str]) -> None:
-        # Compiled code of earlier processes must not make this one's first call look short.
         self._scratch = tempfile.mkdtemp(prefix="evenbench-")
         self._log = log
         self._ooms = _oom_kills()
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [python, "-m", "suites.worker", name],  # the name is for who looks at a list of processes
+                [
+                    python,
+                    "-m",
+                    "suites.worker",
+                    name,
+                    self._scratch,
+                ],  # the name is for who looks at a list of processes
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=ROOT,
-                env={**variables, "TORCHINDUCTOR_CACHE_DIR": self._scratch},
+                # Compiled code of earlier processes must not make this one's first call look short.
+                env={**variables, "TORCHINDUCTOR_CACHE_DIR": self._scratch, "TMPDIR": self._scratch},
                 start_new_session=True,  # a Ctrl-C is for the parent; and it can be killed with its children
             )
         self.death: WorkerError | None = None

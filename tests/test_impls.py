@@ -237,7 +237,12 @@ def test_every_quick_program_is_proven(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_mode_of_a_kernel_is_proven(tmp_path: Path) -> None:
     code, found = verify(tmp_path, "conv2d-3x3-stride2", EVENBENCH_PROFILE="standard")
-    assert code == 0, found
+    if " " in sys.prefix:  # torch.compile's own limit, which must be said and not crash
+        (failed,) = [one for one in found if not one["passed"]]
+        assert (code, failed["mode"]) == (3, "compiled")
+        assert "path with a space" in failed["error"]
+    else:
+        assert code == 0, found
     modes = {(framework, mode) for framework, offered in impls.MODES.items() for mode in offered}
     assert {(one["framework"], one["mode"]) for one in found} == modes
 

@@ -52,8 +52,15 @@ def build(twin: Callable[[Any], nn.Module], argument: Any, dtype: str) -> nn.Mod
 
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
-    """The function in an execution mode; a graph break is an error, not a silent return to eager."""
-    return torch.compile(function, fullgraph=True) if mode == "compiled" else function
+    """The function in an execution mode; a graph break is an error, not a silent return to eager.
+
+    Raises RuntimeError where torch.compile cannot work: it hands its headers' path to the compiler unquoted.
+    """
+    if mode != "compiled":
+        return function
+    if " " in torch.__file__:
+        raise RuntimeError("torch.compile does not work where PyTorch is installed in a path with a space")
+    return torch.compile(function, fullgraph=True)
 
 
 class Program:
