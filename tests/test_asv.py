@@ -229,7 +229,7 @@ class TestInterruptions:
             def write():
                 while not stop.is_set():
                     util.write_json(str(path), {"rows": list(range(200000))}, 2)
-            thread = threading.Thread(target=write)
+            thread = threading.Thread(target=write, daemon=True)  # ends with a failed assertion, too
             thread.start()
             for _ in range(100):
                 assert len(json.loads(path.read_bytes())["rows"]) == 200000

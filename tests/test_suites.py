@@ -135,9 +135,12 @@ class TestMemory:
         code = """
             import numpy as np
             from suites import memory
-            before = np.ones(40 * 2**20, np.uint8); del before
+            large = np.ones(60 * 2**20, np.uint8)
+            small = [np.ones(2**16, np.uint8) for _ in range(640)]
+            pin = small[-1]  # the C library keeps what is freed below it
+            del large, small
             start = memory.start()
-            kept = np.ones(10 * 2**20, np.uint8)
+            kept = [np.ones(2**16, np.uint8) for _ in range(160)]
             gone = np.ones(30 * 2**20, np.uint8); del gone
             print(memory.increment(start))
         """
