@@ -42,13 +42,8 @@ class WorkerProcess:
         self._ooms = _oom_kills()
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [
-                    python,
-                    "-m",
-                    "suites.worker",
-                    name,
-                    self._scratch,
-                ],  # the name is for who looks at a list of processes
+                # The name is for who looks at a list of processes.
+                [python, "-m", "suites.worker", name, self._scratch],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
