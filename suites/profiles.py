@@ -51,7 +51,7 @@ class Profile:
 
 QUICK = Profile(
     name="quick",
-    blocks=7,
+    blocks=11,
     kernel_blocks=11,
     calls_per_block=2,
     warmup_calls=1,
@@ -70,7 +70,7 @@ QUICK = Profile(
     },
     inference_sizes=(Size(224, 1),),
     training_sizes=(Size(32, 32),),
-    fit_steps=60,
+    fit_steps=120,
     fit_all=False,
     stage_limit_s=60,
     kernel_limit_s=1,

@@ -127,6 +127,14 @@ class TestPlainRun:
             "profile"
         }
 
+    def test_prints_what_was_measured_and_only_counts_what_is_not_applicable(self, ran):
+        rows = [line.split() for line in ran[1].splitlines() if line.split()[:1] in (["conv2d-1x1"], ["conv2d-1x7"])]
+        assert {row[1] for row in rows} == {"pytorch"}
+        assert "n/a" not in {row[-1] for row in rows}
+        measured = sum(len(values(ran[0].results, name)) for name in ran[0].results["results"])
+        assert len(rows) == measured > 0
+        assert "130 combinations are n/a" in ran[1]  # of 11 kernels, 4 frameworks and 3 modes; 2 were measured
+
     def test_keeps_the_samples_of_every_block(self, ran):
         results = ran[0].results
         row = dict(zip(results["result_columns"], results["results"]["kernels.Inference.track_latency"], strict=False))
