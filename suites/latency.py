@@ -24,7 +24,7 @@ def measure(run: StageRun) -> None:
                     "measure",
                     phase=run.stage.phase,
                     calls=run.profile.calls_per_block,
-                    settle_calls=run.profile.settle_calls if run.is_kernel and warm[program] < SETTLED else 0,
+                    settle_calls=run.profile.settle_calls if warm[program] < SETTLED else 0,
                 )
                 loaded[program]["latency"] += turn["samples"]
                 run.turns.append({"block": block, "program": program.label, "started": turn["started"]})

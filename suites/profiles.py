@@ -41,7 +41,7 @@ class Profile:
     fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
     stage_limit_s: float  # measured calls of one workload and size beyond which there are fewer blocks
     kernel_limit_s: float  # a call of a kernel beyond which it is left out
-    settle_calls: int = 1  # discarded at the start of a short kernel's turn, whose caches hold another program's data
+    settle_calls: int = 1  # discarded at the start of a turn of short calls: the caches hold another program's data
     classes: int = 10  # of the digits, for training; inference has ImageNet's
     inference_classes: int = 1000
     fit_size: Size = field(default=Size(32, 32))
