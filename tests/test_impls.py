@@ -247,6 +247,24 @@ def test_every_mode_of_a_kernel_is_proven(tmp_path: Path) -> None:
     assert {(one["framework"], one["mode"]) for one in found} == modes
 
 
+COMPILE = """
+import impls
+impls.runtime("pytorch").configure(2)
+kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
+for name in kernels[:9]:
+    program = impls.load(name, "pytorch", "compiled")
+    program.load_weights(impls.initial_weights(name))
+    program.predict(*program.prepare(*impls.example(name, "predict")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(" " in sys.prefix, reason="torch.compile does not work in a path with a space")
+def test_a_process_compiles_more_kernels_than_torch_allows_recompilations() -> None:
+    answer = python(COMPILE)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_a_broken_cache_is_proven_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     name = equivalence.ProgramName("conv2d-1x7", "pytorch", "eager")

@@ -111,7 +111,9 @@ class Dense(tf.Module):
 
 def max_pool(x: tf.Tensor) -> tf.Tensor:
     """3x3 maximum at stride 2, padded by 1."""
-    return tf.nn.max_pool2d(x, 3, 2, half_padding(3))
+    # XLA has no pooling with explicit padding. Zeros instead of minus infinity: the twins pool what a ReLU has left,
+    # so no maximum changes.
+    return tf.nn.max_pool2d(tf.pad(x, half_padding(3)), 3, 2, "VALID")
 
 
 def global_average_pool(x: tf.Tensor) -> tf.Tensor:

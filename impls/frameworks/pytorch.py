@@ -60,6 +60,9 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
         return function
     if " " in torch.__file__:
         raise RuntimeError("torch.compile does not work where PyTorch is installed in a path with a space")
+    # PyTorch counts recompilations by code, and all kernels share theirs: the ninth in a process would be refused.
+    # What was compiled before and is called again will be compiled again.
+    torch.compiler.reset()
     return torch.compile(function, fullgraph=True)
 
 
