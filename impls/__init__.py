@@ -18,8 +18,9 @@ from impls import weights
 from impls.kernels.conv2d.cases import CASES as CONV2D
 from impls.kernels.conv2d.cases import Case
 from impls.layers import Tensor, macs, parameters, tensors
+from impls.models.mobilenet_v1 import spec as mobilenet_v1
 from impls.models.mobilenet_v2 import spec as mobilenet_v2
-from impls.models.resnet50 import spec as resnet50
+from impls.models.resnet import spec as resnet
 from impls.optimizer import SGD, StochasticGradientDescent
 
 # Column -> (the package that must be there, its runtime, Keras' backend).
@@ -44,8 +45,8 @@ MODES = {
 class Workload:
     """What there is to run.
 
-    name: as on the command line. kind: "model" or "kernel". package: where its twins live. facts: the model's spec
-    module or the kernel's case.
+    name: as on the command line. kind: "model" or "kernel". package: where its twins live. facts: a model's variant
+    in its spec or a kernel's case.
     """
 
     name: str
@@ -75,15 +76,17 @@ def _kernel(name: str, case: Case) -> Workload:
     return Workload(f"conv2d-{name}", "kernel", f"conv2d {name}", "impls.kernels.conv2d.conv2d", case)
 
 
-def _model(name: str, spec: ModuleType) -> Workload:
-    return Workload(name, "model", spec.TITLE, f"impls.models.{name}.{name}", spec)
+def _models(folder: str, spec: ModuleType) -> list[Workload]:
+    package = f"impls.models.{folder}.{folder}"
+    return [Workload(name, "model", facts.title, package, facts) for name, facts in spec.VARIANTS.items()]
 
 
 WORKLOADS: Mapping[str, Workload] = {
     workload.name: workload
     for workload in (
-        _model("resnet50", resnet50),
-        _model("mobilenet_v2", mobilenet_v2),
+        *_models("resnet", resnet),
+        *_models("mobilenet_v1", mobilenet_v1),
+        *_models("mobilenet_v2", mobilenet_v2),
         *(_kernel(name, case) for name, case in CONV2D.items()),
     )
 }
@@ -131,8 +134,8 @@ def load(
     twin = import_module(f"{work.package}_{_COLUMNS[framework][1]}")
     tensors = work.tensors(num_classes)
     if work.kind == "kernel":
-        return engine.Kernel(engine.build(twin.build, work.facts, dtype), mode, dtype, tensors)
-    return engine.Model(engine.build(twin.build, num_classes, dtype), mode, dtype, tensors, optimizer)
+        return engine.Kernel(engine.build(twin.build, dtype, work.facts), mode, dtype, tensors)
+    return engine.Model(engine.build(twin.build, dtype, work.facts, num_classes), mode, dtype, tensors, optimizer)
 
 
 @cache

@@ -10,7 +10,7 @@ from impls.layers import Tensor
 Weights = dict[str, np.ndarray]
 
 # The last batch norm of what a shortcut is added to, or of the shortcut.
-ENDS_OF_BRANCHES = ("expand.norm.weight", "project.norm.weight", "shortcut.norm.weight")
+ENDS_OF_BRANCHES = ("expand.norm.weight", "second.norm.weight", "project.norm.weight", "shortcut.norm.weight")
 
 # canonical -> channels last (TensorFlow, Keras); the inverse permutation leads back.
 CHANNELS_LAST = {
@@ -36,7 +36,7 @@ def initial(tensors: Mapping[str, Tensor], seed: int) -> Weights:
     """Weights to start training from.
 
     He normal, fan out, for convolutions (He et al. 2015, section 2.2); normal(0, 0.01) for dense layers; batch norm
-    as the identity, but zero for the last scale of each bottleneck (Goyal et al. 2017, section 5.1).
+    as the identity, but zero for the last scale of each of ResNet's blocks (Goyal et al. 2017, section 5.1).
     """
     return {name: _initial(name, tensor, _generator(name, seed)) for name, tensor in tensors.items()}
 
@@ -78,7 +78,7 @@ def _initial(name: str, tensor: Tensor, generator: np.random.Generator) -> np.nd
         fan_out = outputs * tensor.shape[2] * tensor.shape[3]
         return generator.normal(0.0, np.sqrt(2.0 / fan_out), tensor.shape)
     # Not the last scale of MobileNetV2's blocks: most of them have no shortcut, and nothing would pass.
-    last_of_branch = name.endswith("expand.norm.weight")
+    last_of_branch = name.endswith(("expand.norm.weight", "second.norm.weight"))
     if name.endswith("running_var") or (name.endswith("norm.weight") and not last_of_branch):
         return np.ones(tensor.shape)
     return np.zeros(tensor.shape)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 
 import impls
@@ -14,10 +15,15 @@ Report = Callable[[ProgramName, Certificate | None], None]
 
 
 def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
-    """Every program of these workloads that the profile times and that can run here."""
+    """Every program of these workloads, of all that the profile times if there are none, that can run here.
+
+    Modes are the profile's, also of models that it does not time.
+    """
+    models = tuple(name for name in workloads if impls.WORKLOADS[name].kind == "model")
+    profile = replace(profile, models=models) if workloads else profile
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
-    return [ProgramName(*program) for program in found if program.workload in workloads]
+    return [ProgramName(*program) for program in found if not workloads or program.workload in workloads]
 
 
 @contextmanager

@@ -83,6 +83,8 @@ def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted =
     """Name -> group, of all that the profile asks for, that can run here and that is wanted."""
     stages: dict[str, list[Stage]] = {}
     for workload in impls.WORKLOADS.values():
+        if workload.kind == "model" and workload.name not in profile.models:
+            continue
         make = _kernel if workload.kind == "kernel" else _model
         found = make(workload.name, profile, missing, wanted)
         stages.setdefault(group_of(workload.name), []).extend(stage for stage in found if stage.programs)
@@ -95,6 +97,8 @@ def offered(case: Case, profile: Profile) -> str | None:
     if mode not in impls.MODES[framework]:
         return f"{framework} has no mode {mode}"
     kernel = group_of(workload) == KERNELS
+    if not kernel and workload not in profile.models:
+        return f"the profile {profile.name} does not run {workload}"
     sizes = {
         "cold start": profile.inference_sizes[:1],
         "inference": profile.inference_sizes,

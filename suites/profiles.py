@@ -28,6 +28,7 @@ class Profile:
     """One row of settings; all of them are recorded in the run's manifest."""
 
     name: str
+    models: tuple[str, ...]
     blocks: int  # in each, every program of a workload takes its turn once, in random order
     kernel_blocks: int
     calls_per_block: int  # measured calls of one turn
@@ -51,6 +52,7 @@ class Profile:
 
 QUICK = Profile(
     name="quick",
+    models=("resnet50", "mobilenet_v2"),
     blocks=11,
     kernel_blocks=11,
     calls_per_block=2,
@@ -77,6 +79,7 @@ QUICK = Profile(
 )
 STANDARD = Profile(
     name="standard",
+    models=("resnet50", "mobilenet_v1", "mobilenet_v2"),
     blocks=15,
     kernel_blocks=30,
     calls_per_block=3,
@@ -94,6 +97,7 @@ STANDARD = Profile(
 )
 FULL = Profile(
     name="full",
+    models=tuple(name for name, workload in impls.WORKLOADS.items() if workload.kind == "model"),
     blocks=20,
     kernel_blocks=40,
     calls_per_block=5,

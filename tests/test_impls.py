@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 from scipy.signal import correlate
 
 import impls
-from impls import certificate, equivalence, weights
+from impls import certificate, equivalence, layers, weights
 from impls.kernels.conv2d import reference
 from impls.kernels.conv2d.cases import CASES, Case
 from impls.layers import Tensor
 from impls.tasks import classification
 from impls.tasks.data import digits
+from suites.profiles import QUICK
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,14 +34,33 @@ def python(code: str, *arguments: str, **variables: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "macs"),
-    # Parameters as torchvision states them for resnet50 and mobilenet_v2; MACs added up by hand from the tables.
-    [("resnet50", 25_557_032, 4_089_184_256), ("mobilenet_v2", 3_504_872, 300_774_272)],
+    ("name", "parameters", "gmacs"),
+    # Parameters as torchvision states them (MobileNetV1: timm), and its figures of billions of multiply-accumulates.
+    [
+        ("resnet18", 11_689_512, 1.81),
+        ("resnet34", 21_797_672, 3.66),
+        ("resnet50", 25_557_032, 4.09),
+        ("resnet101", 44_549_160, 7.80),
+        ("resnet152", 60_192_808, 11.51),
+        ("mobilenet_v1", 4_231_976, 0.57),
+        ("mobilenet_v2", 3_504_872, 0.30),
+    ],
 )
-def test_models_have_the_published_size(name: str, parameters: int, macs: int) -> None:
+def test_models_have_the_published_size(name: str, parameters: int, gmacs: float) -> None:
     work = impls.WORKLOADS[name]
-    assert work.parameters() == parameters == work.facts.PARAMETERS
-    assert work.macs() == macs == work.facts.MACS
+    assert work.parameters() == parameters == work.facts.parameters
+    assert round(work.macs() / 1e9, 2) == gmacs
+    assert work.macs() == work.facts.macs
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "parameters"),
+    # As keras.applications' models of that width have them.
+    [("mobilenet_v1", 0.5, 1_331_592), ("mobilenet_v2", 0.35, 1_677_128), ("mobilenet_v2", 1.4, 6_108_776)],
+)
+def test_other_widths_have_the_published_size(name: str, width: float, parameters: int) -> None:
+    facts = replace(impls.WORKLOADS[name].facts, width=width)
+    assert layers.parameters(layers.tensors(facts.layers())) == parameters
 
 
 def test_macs_of_kernels_by_hand() -> None:
@@ -219,7 +240,9 @@ def test_every_quick_program_is_proven(tmp_path: Path) -> None:
     failed = [(one["workload"], one["framework"], one["error"], one["checks"]) for one in found if not one["passed"]]
     assert (code, failed) == (0, [])
     proven = {(one["workload"], one["framework"]) for one in found}
-    assert proven == {(workload, framework) for workload in impls.WORKLOADS for framework in impls.FRAMEWORKS}
+    kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
+    timed = [*QUICK.models, *kernels]
+    assert proven == {(workload, framework) for workload in timed for framework in impls.FRAMEWORKS}
     for one in found:
         precisions = {check["dtype"] for check in one["checks"]}
         assert precisions == {"count", "float64", "float32"}
@@ -232,6 +255,23 @@ def test_every_quick_program_is_proven(tmp_path: Path) -> None:
     assert len(kept) == len(found)
     first = equivalence.ProgramName("resnet50", "pytorch", "eager")
     assert equivalence.code_hash(first) in {path.stem for path in kept}
+
+
+@pytest.mark.slow
+def test_other_models_are_proven(tmp_path: Path) -> None:
+    """ResNet-101 has ResNet-50's blocks, MobileNetV1 is one that quick does not time."""
+    code, found = verify(tmp_path, "resnet101", "mobilenet_v1")
+    assert (code, [one["error"] for one in found if not one["passed"]]) == (0, [])
+    assert len(found) == 2 * len(impls.FRAMEWORKS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(" " in sys.prefix, reason="torch.compile does not work in a path with a space")
+def test_every_mode_of_a_model_is_proven(tmp_path: Path) -> None:
+    code, found = verify(tmp_path, "resnet18", EVENBENCH_PROFILE="standard")
+    assert (code, [one["error"] for one in found if not one["passed"]]) == (0, [])
+    modes = {(framework, mode) for framework, offered in impls.MODES.items() for mode in offered}
+    assert {(one["framework"], one["mode"]) for one in found} == modes
 
 
 @pytest.mark.slow

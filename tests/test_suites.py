@@ -73,15 +73,15 @@ class TestProfiles:
         for modes in (profile.modes, profile.kernel_modes):
             assert set(modes) == set(impls.FRAMEWORKS)
             assert all(modes[name] and set(modes[name]) <= set(impls.MODES[name]) for name in modes)
+        assert {impls.WORKLOADS[model].kind for model in profile.models} == {"model"}
         assert profile.blocks >= 7  # fewer could never show a difference
 
 
 class TestPlan:
     def test_quick_measures_each_model_and_all_kernels_together(self):
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS))
-        models = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "model"]
         kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
-        assert list(groups) == [*models, "kernels"]
+        assert list(groups) == [*QUICK.models, "kernels"]
         assert [stage.phase for stage in groups["resnet50"].stages] == ["inference", "training", "fit", "accuracy"]
         assert len(groups["kernels"].stages) == 2 * len(kernels)
         assert [program.label for program in groups["resnet50"].stages[0].programs] == [

@@ -44,14 +44,14 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, **engine.versions()}
 
 
-def build(twin: Callable[[Any], keras.Layer], argument: Any, dtype: str) -> keras.Layer:
+def build(twin: Callable[..., keras.Layer], dtype: str, *arguments: Any) -> keras.Layer:
     """What the twin builds, with weights of this type; programs of one type at a time, since floatx is global."""
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)  # does not follow floatx once the first layer has asked for it
     # On PyTorch, Keras promotes a float64 and a float32 to float32: means, products and batch norms of float64
     # tensors would be right to 1e-7 only. The promotion is put right where a proof in float64 asks for it.
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = dtype
-    return twin(argument)
+    return twin(*arguments)
 
 
 class Program:

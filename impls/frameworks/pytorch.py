@@ -46,9 +46,9 @@ def versions() -> dict[str, str]:
     return {"torch": torch.__version__}
 
 
-def build(twin: Callable[[Any], nn.Module], argument: Any, dtype: str) -> nn.Module:
+def build(twin: Callable[..., nn.Module], dtype: str, *arguments: Any) -> nn.Module:
     """What the twin builds, with weights of this type."""
-    return twin(argument).to(device(), getattr(torch, dtype))
+    return twin(*arguments).to(device(), getattr(torch, dtype))
 
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:

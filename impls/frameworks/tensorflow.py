@@ -50,10 +50,10 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__}
 
 
-def build(twin: Callable[[Any], tf.Module], argument: Any, dtype: str) -> tf.Module:
+def build(twin: Callable[..., tf.Module], dtype: str, *arguments: Any) -> tf.Module:
     """What the twin builds, with weights of this type."""
     set_default_dtype(dtype)
-    return twin(argument)
+    return twin(*arguments)
 
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:

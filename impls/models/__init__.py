@@ -17,3 +17,12 @@ class BatchNorm:
 
 
 BATCH_NORM = BatchNorm()
+
+
+def rounded(channels: float) -> int:
+    """Channels of a network of another width: the nearest multiple of 8, but never less than 90 % of what was asked.
+
+    MobileNets' rule since version 2, in their authors' code and in torchvision and Keras after it.
+    """
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8

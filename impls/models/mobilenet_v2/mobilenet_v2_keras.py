@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, layers
 
 from impls.frameworks.layers_keras import conv_norm, dense, global_average_pool, image_input
-from impls.models.mobilenet_v2.spec import HEAD_CHANNELS, STAGES, STEM_CHANNELS
+from impls.models.mobilenet_v2 import spec
 
 
 def inverted_residual(
@@ -18,20 +18,20 @@ def inverted_residual(
     return layers.Add()([x, y]) if stride == 1 and in_channels == out_channels else y
 
 
-def mobilenet_v2(num_classes: int, stages: tuple[tuple[int, int, int, int], ...]) -> keras.Model:
+def mobilenet_v2(variant: spec.MobileNetV2, num_classes: int) -> keras.Model:
     """Images -> logits (N, num_classes)."""
     images = image_input()
-    x = layers.ReLU(6.0)(conv_norm(images, "stem", STEM_CHANNELS, 3, stride=2))
-    in_channels = STEM_CHANNELS
-    for stage, (expansion, out_channels, repeats, stride) in enumerate(stages, start=1):
+    x = layers.ReLU(6.0)(conv_norm(images, "stem", variant.stem, 3, stride=2))
+    in_channels = variant.stem
+    for stage, (expansion, out_channels, repeats, stride) in enumerate(variant.stages, start=1):
         for block in range(1, repeats + 1):
             name = f"stage{stage}.block{block}"
             x = inverted_residual(x, name, in_channels, out_channels, expansion, stride if block == 1 else 1)
             in_channels = out_channels
-    x = layers.ReLU(6.0)(conv_norm(x, "head", HEAD_CHANNELS))
+    x = layers.ReLU(6.0)(conv_norm(x, "head", variant.head))
     return keras.Model(images, dense(global_average_pool(x), "classifier", num_classes))
 
 
-def build(num_classes: int, stages: tuple[tuple[int, int, int, int], ...] = STAGES) -> keras.Model:
+def build(variant: spec.MobileNetV2, num_classes: int) -> keras.Model:
     """The network, its convolutions and dense layer zero."""
-    return mobilenet_v2(num_classes, stages)
+    return mobilenet_v2(variant, num_classes)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from impls.frameworks.layers_pytorch import conv_norm, global_average_pool
-from impls.models.mobilenet_v2.spec import HEAD_CHANNELS, STAGES, STEM_CHANNELS
+from impls.models.mobilenet_v2 import spec
 
 
 class InvertedResidual(nn.Module):
@@ -30,13 +30,13 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """Images (N, 3, H, W) -> logits (N, num_classes)."""
 
-    def __init__(self, num_classes: int, stages: tuple[tuple[int, int, int, int], ...]) -> None:
+    def __init__(self, variant: spec.MobileNetV2, num_classes: int) -> None:
         super().__init__()
-        self.stem = conv_norm(3, STEM_CHANNELS, 3, stride=2)
+        self.stem = conv_norm(3, variant.stem, 3, stride=2)
         self.relu6 = nn.ReLU6(inplace=True)
-        in_channels = STEM_CHANNELS
-        self.depth = len(stages)
-        for stage, (expansion, out_channels, repeats, stride) in enumerate(stages, start=1):
+        in_channels = variant.stem
+        self.depth = len(variant.stages)
+        for stage, (expansion, out_channels, repeats, stride) in enumerate(variant.stages, start=1):
             blocks = OrderedDict()
             for block in range(1, repeats + 1):
                 blocks[f"block{block}"] = InvertedResidual(
@@ -44,8 +44,8 @@ class MobileNetV2(nn.Module):
                 )
                 in_channels = out_channels
             self.add_module(f"stage{stage}", nn.Sequential(blocks))
-        self.head = conv_norm(in_channels, HEAD_CHANNELS)
-        self.classifier = nn.Linear(HEAD_CHANNELS, num_classes)
+        self.head = conv_norm(in_channels, variant.head)
+        self.classifier = nn.Linear(variant.head, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.relu6(self.stem(images))
@@ -55,6 +55,6 @@ class MobileNetV2(nn.Module):
         return self.classifier(global_average_pool(x))
 
 
-def build(num_classes: int, stages: tuple[tuple[int, int, int, int], ...] = STAGES) -> nn.Module:
+def build(variant: spec.MobileNetV2, num_classes: int) -> nn.Module:
     """The network, its weights as PyTorch initialises them."""
-    return MobileNetV2(num_classes, stages)
+    return MobileNetV2(variant, num_classes)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from impls.frameworks.layers_tensorflow import ConvNorm, Dense, global_average_pool
-from impls.models.mobilenet_v2.spec import HEAD_CHANNELS, STAGES, STEM_CHANNELS
+from impls.models.mobilenet_v2 import spec
 
 
 class InvertedResidual(tf.Module):
@@ -27,20 +27,20 @@ class InvertedResidual(tf.Module):
 class MobileNetV2(tf.Module):
     """Images (N, H, W, 3) -> logits (N, num_classes)."""
 
-    def __init__(self, num_classes: int, stages: tuple[tuple[int, int, int, int], ...]) -> None:
+    def __init__(self, variant: spec.MobileNetV2, num_classes: int) -> None:
         super().__init__()
-        self.stem = ConvNorm("stem", 3, STEM_CHANNELS, 3, stride=2)
-        in_channels = STEM_CHANNELS
+        self.stem = ConvNorm("stem", 3, variant.stem, 3, stride=2)
+        in_channels = variant.stem
         self.blocks = []
-        for stage, (expansion, out_channels, repeats, stride) in enumerate(stages, start=1):
+        for stage, (expansion, out_channels, repeats, stride) in enumerate(variant.stages, start=1):
             for block in range(1, repeats + 1):
                 name = f"stage{stage}.block{block}"
                 self.blocks.append(
                     InvertedResidual(name, in_channels, out_channels, expansion, stride if block == 1 else 1)
                 )
                 in_channels = out_channels
-        self.head = ConvNorm("head", in_channels, HEAD_CHANNELS)
-        self.classifier = Dense("classifier", HEAD_CHANNELS, num_classes)
+        self.head = ConvNorm("head", in_channels, variant.head)
+        self.classifier = Dense("classifier", variant.head, num_classes)
 
     def __call__(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         x = tf.nn.relu6(self.stem(images, training))
@@ -50,6 +50,6 @@ class MobileNetV2(tf.Module):
         return self.classifier(global_average_pool(x))
 
 
-def build(num_classes: int, stages: tuple[tuple[int, int, int, int], ...] = STAGES) -> tf.Module:
+def build(variant: spec.MobileNetV2, num_classes: int) -> tf.Module:
     """The network, its weights zero."""
-    return MobileNetV2(num_classes, stages)
+    return MobileNetV2(variant, num_classes)
