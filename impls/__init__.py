@@ -5,7 +5,7 @@ load("resnet50", "pytorch", "eager") gives a program; see the runtimes in impls/
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,28 +17,33 @@ import numpy as np
 from impls import weights
 from impls.kernels.conv2d.cases import CASES as CONV2D
 from impls.kernels.conv2d.cases import Case
-from impls.layers import Tensor, macs, parameters, tensors
+from impls.layers import Layer, Tensor, parameters, tensors
+from impls.models import Model
 from impls.models.mobilenet_v1 import spec as mobilenet_v1
 from impls.models.mobilenet_v2 import spec as mobilenet_v2
 from impls.models.resnet import spec as resnet
-from impls.optimizer import SGD, StochasticGradientDescent
+from impls.optimizer import SGD, Optimizer
+from impls.tasks import targets
 
-# Column -> (the package that must be there, its runtime, Keras' backend).
+# Column -> (the packages that must be there, its runtime, Keras' backend).
 _COLUMNS = {
     "pytorch": (("torch",), "pytorch", None),
     "tensorflow": (("tensorflow",), "tensorflow", None),
     "keras-tensorflow": (("keras", "tensorflow"), "keras", "tensorflow"),
     "keras-torch": (("keras", "torch"), "keras", "torch"),
+    "keras-jax": (("keras", "jax"), "keras", "jax"),
 }
 FRAMEWORKS = tuple(_COLUMNS)
 
-# torch.compile on Keras breaks the graph in the middle of layers, and Keras itself leaves it off on PyTorch.
+# JAX has no graph but the compiled one.
 MODES = {
     "pytorch": ("eager", "compiled"),
     "tensorflow": ("eager", "graph", "compiled"),
     "keras-tensorflow": ("eager", "graph", "compiled"),
-    "keras-torch": ("eager",),
+    "keras-torch": ("eager", "compiled"),
+    "keras-jax": ("eager", "compiled"),
 }
+PRECISIONS = ("float32", "bfloat16", "float64")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Workload:
     """What there is to run.
 
     name: as on the command line. kind: "model" or "kernel". package: where its twins live. facts: a model's variant
-    in its spec or a kernel's case.
+    in its spec or a kernel's case. model: what the spec says of all its variants, None for a kernel.
     """
 
     name: str
@@ -54,22 +59,38 @@ class Workload:
     title: str
     package: str
     facts: Any
+    model: Model | None = None
 
-    def tensors(self, num_classes: int = 1000) -> dict[str, Tensor]:
+    def layers(self, num_classes: int | None = None, image_size: int | None = None, width: float = 1.0) -> list[Layer]:
+        """A model's convolutions and dense layers; the paper's sizes unless stated."""
+        assert self.model
+        facts = self.facts if width == 1 else replace(self.facts, width=width)
+        return list(facts.layers(num_classes or self.model.num_classes, image_size or self.model.image_size))
+
+    def tensors(self, num_classes: int | None = None, width: float = 1.0) -> dict[str, Tensor]:
         """Canonical name -> shape and kind of every weight."""
         if isinstance(self.facts, Case):
             return {"weight": self.facts.weight}
-        return tensors(self.facts.layers(num_classes))
+        return tensors(self.layers(num_classes, width=width))
 
-    def parameters(self, num_classes: int = 1000) -> int:
+    def parameters(self, num_classes: int | None = None, width: float = 1.0) -> int:
         """Number of learned values."""
-        return parameters(self.tensors(num_classes))
+        return parameters(self.tensors(num_classes, width))
 
-    def macs(self, image_size: int = 224, num_classes: int = 1000) -> int:
-        """Multiply-accumulates: of one image for a model, of the whole batch for a kernel."""
+    def macs(self, image_size: int | None = None, num_classes: int | None = None, width: float = 1.0) -> list[int]:
+        """Multiply-accumulates of each layer: of one image for a model, of the whole batch for a kernel."""
         if isinstance(self.facts, Case):
-            return self.facts.macs
-        return sum(macs(layer, image_size) for layer in self.facts.layers(num_classes))
+            return [self.facts.macs]
+        return [layer.macs for layer in self.layers(num_classes, image_size, width)]
+
+    def check_image_size(self, image_size: int) -> None:
+        """Raise ValueError, one line that names what is expected, for a size that the model cannot take."""
+        assert self.model
+        if image_size < self.model.smallest or image_size % self.model.multiple:
+            of = f"a multiple of {self.model.multiple} and " if self.model.multiple > 1 else ""
+            raise ValueError(
+                f"{self.name} takes images whose side is {of}at least {self.model.smallest} pixels, not {image_size}"
+            )
 
 
 def _kernel(name: str, case: Case) -> Workload:
@@ -78,7 +99,7 @@ def _kernel(name: str, case: Case) -> Workload:
 
 def _models(folder: str, spec: ModuleType) -> list[Workload]:
     package = f"impls.models.{folder}.{folder}"
-    return [Workload(name, "model", facts.title, package, facts) for name, facts in spec.VARIANTS.items()]
+    return [Workload(name, "model", facts.title, package, facts, spec.MODEL) for name, facts in spec.VARIANTS.items()]
 
 
 WORKLOADS: Mapping[str, Workload] = {
@@ -119,43 +140,64 @@ def load(
     workload: str,
     framework: str,
     mode: str,
-    dtype: str = "float32",
-    num_classes: int = 1000,
-    optimizer: StochasticGradientDescent = SGD,
+    precision: str = "float32",
+    num_classes: int | None = None,
+    width: float = 1.0,
+    optimizer: Optimizer = SGD,
 ) -> Any:
-    """Build a program. Its weights are undefined until load_weights; kernels have neither classes nor an optimiser.
+    """Build a program. Its weights are undefined until load_weights.
 
-    Raises KeyError for an unknown workload or framework, ValueError for a mode that the framework does not offer.
+    num_classes: the paper's unless stated. Kernels have neither classes nor a width nor an optimiser.
+    Raises KeyError for an unknown workload or framework, ValueError for a mode or precision that is not offered.
     """
     work = WORKLOADS[workload]
     if mode not in MODES[framework]:
         raise ValueError(f"{framework} has no mode {mode}; it has {', '.join(MODES[framework])}")
+    offered = PRECISIONS if work.model else ("float32", "float64")
+    if precision not in offered:
+        raise ValueError(f"{workload} does not run in {precision}; it runs in {', '.join(offered)}")
     engine = runtime(framework)
     twin = import_module(f"{work.package}_{_COLUMNS[framework][1]}")
-    tensors = work.tensors(num_classes)
-    if work.kind == "kernel":
-        return engine.Kernel(engine.build(twin.build, dtype, work.facts), mode, dtype, tensors)
-    return engine.Model(engine.build(twin.build, dtype, work.facts, num_classes), mode, dtype, tensors, optimizer)
+    if work.model is None:
+        return engine.Kernel(engine.build(twin.build, precision, work.facts), mode, precision, work.tensors())
+    num_classes = num_classes or work.model.num_classes
+    module = engine.build(twin.build, precision, replace(work.facts, width=width), num_classes)
+    return engine.Model(module, mode, precision, work.tensors(num_classes, width), work.model.task, optimizer)
 
 
 @cache
 def example(
-    workload: str, purpose: str, image_size: int = 224, batch_size: int = 1, num_classes: int = 1000, seed: int = 0
+    workload: str,
+    purpose: str,
+    image_size: int | None = None,
+    batch_size: int = 1,
+    num_classes: int | None = None,
+    seed: int = 0,
 ) -> tuple[np.ndarray, ...]:
-    """Seeded inputs, float64: "predict" -> (images,), "train" -> (images, labels); kernels: (x,), (x, cotangent).
+    """Seeded inputs, float64: "predict" -> (images,), "train" -> (images, *targets); kernels: (x,), (x, cotangent).
 
-    Random values: zeros would run faster than what users have.
+    Random values: zeros would run faster than what users have. Raises ValueError for a size that the model cannot
+    take.
     """
-    facts = WORKLOADS[workload].facts
+    work = WORKLOADS[workload]
     generator = np.random.default_rng(seed)
-    if isinstance(facts, Case):
-        x = generator.standard_normal((facts.batch_size, facts.image_size, facts.image_size, facts.in_channels))
-        shape = (facts.batch_size, *facts.output_size, facts.out_channels)
+    if work.model is None:
+        case = work.facts
+        x = generator.standard_normal((case.batch_size, case.image_size, case.image_size, case.in_channels))
+        shape = (case.batch_size, *case.output_size, case.out_channels)
         return (x, generator.standard_normal(shape)) if purpose == "train" else (x,)
+    image_size, num_classes = image_size or work.model.image_size, num_classes or work.model.num_classes
+    work.check_image_size(image_size)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     images = generator.standard_normal((batch_size, image_size, image_size, 3))
-    return (images, generator.integers(0, num_classes, batch_size)) if purpose == "train" else (images,)
+    if purpose == "predict":
+        return (images,)
+    return images, *targets.example(work.model.task, work.facts, generator, batch_size, image_size, num_classes)
 
 
-def initial_weights(workload: str, num_classes: int = 1000, seed: int = 0) -> weights.Weights:
+def initial_weights(
+    workload: str, num_classes: int | None = None, seed: int = 0, width: float = 1.0
+) -> weights.Weights:
     """Canonical weights to start training from."""
-    return weights.initial(WORKLOADS[workload].tensors(num_classes), seed)
+    return weights.initial(WORKLOADS[workload].tensors(num_classes, width), seed)

@@ -3,15 +3,17 @@
 These are facts to check the twins against, never a graph that builds them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import prod
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution or dense layer, with the batch norm that may follow it.
+    """One convolution or dense layer, with the bias or the batch norm that may follow it.
 
-    scale: how many input pixels (of the network) one output pixel spans in each direction; 0 for a dense layer.
+    positions: in how many places the kernel is applied to one image: the output's pixels, a transposed convolution's
+    input pixels, 1 for a dense layer.
     """
 
     name: str
@@ -19,9 +21,15 @@ class Layer:
     out_channels: int
     kernel_size: tuple[int, int] = (1, 1)
     groups: int = 1
-    scale: int = 1
+    positions: int = 1
     norm: bool = True
-    dense: bool = False
+    bias: bool = False
+    kind: str = "conv"  # or "transposed", "dense"
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image's forward pass; only the multiplications by weights count."""
+        return self.positions * self.out_channels * (self.in_channels // self.groups) * prod(self.kernel_size)
 
 
 @dataclass(frozen=True)
@@ -36,17 +44,25 @@ class Tensor:
     trainable: bool = True
 
 
-def tensors(layers: list[Layer]) -> dict[str, Tensor]:
+def dense(name: str, in_channels: int, out_channels: int) -> Layer:
+    """A dense layer with its bias."""
+    return Layer(name, in_channels, out_channels, norm=False, bias=True, kind="dense")
+
+
+def resized(size: int, kernel_size: int, stride: int = 1, padding: int | None = None) -> int:
+    """Height or width behind a convolution or pooling; the padding is kernel_size // 2 unless stated."""
+    padding = kernel_size // 2 if padding is None else padding
+    return (size + 2 * padding - kernel_size) // stride + 1
+
+
+def tensors(layers: Sequence[Layer]) -> dict[str, Tensor]:
     """Canonical name -> shape and kind of every weight and buffer of the layers."""
     found: dict[str, Tensor] = {}
     for layer in layers:
-        if layer.dense:
-            found[f"{layer.name}.weight"] = Tensor((layer.out_channels, layer.in_channels), "dense")
-            found[f"{layer.name}.bias"] = Tensor((layer.out_channels,), "vector")
-            continue
-        depthwise = layer.groups == layer.in_channels > 1
-        shape = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel_size)
-        found[f"{layer.name}.conv.weight"] = Tensor(shape, "depthwise" if depthwise else "conv")
+        prefix = layer.name if layer.kind == "dense" else f"{layer.name}.conv"
+        found[f"{prefix}.weight"] = _weight(layer)
+        if layer.bias:
+            found[f"{prefix}.bias"] = Tensor((layer.out_channels,), "vector")
         if layer.norm:
             for name in ("weight", "bias", "running_mean", "running_var"):
                 trainable = not name.startswith("running")
@@ -54,25 +70,16 @@ def tensors(layers: list[Layer]) -> dict[str, Tensor]:
     return found
 
 
+def _weight(layer: Layer) -> Tensor:
+    if layer.kind == "dense":
+        return Tensor((layer.out_channels, layer.in_channels), "dense")
+    if layer.kind == "transposed":
+        return Tensor((layer.in_channels, layer.out_channels, *layer.kernel_size), "transposed")
+    depthwise = layer.groups == layer.in_channels > 1
+    shape = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel_size)
+    return Tensor(shape, "depthwise" if depthwise else "conv")
+
+
 def parameters(found: dict[str, Tensor]) -> int:
     """Number of learned values; the buffers (batch norm statistics) are not counted."""
-    total = 0
-    for tensor in found.values():
-        if tensor.trainable:
-            size = 1
-            for length in tensor.shape:
-                size *= length
-            total += size
-    return total
-
-
-def macs(layer: Layer, image_size: int) -> int:
-    """Multiply-accumulates of one image's forward pass; only the multiplications by weights count.
-
-    Every strided layer of the specs pads kernel_size // 2 on both sides, so that halving rounds up.
-    """
-    if layer.dense:
-        return layer.in_channels * layer.out_channels
-    height, width = layer.kernel_size
-    pixels = ceil(image_size / layer.scale) ** 2
-    return pixels * layer.out_channels * (layer.in_channels // layer.groups) * height * width
+    return sum(prod(tensor.shape) for tensor in found.values() if tensor.trainable)

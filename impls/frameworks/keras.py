@@ -1,10 +1,10 @@
 """Keras' runtime on any of its backends: how a network or a kernel is built, run, trained and waited for.
 
-The backend is whatever KERAS_BACKEND named before keras was first imported; impls.runtime sets it.
+The backend is whatever KERAS_BACKEND named before keras was first imported; impls.runtime sets it. Keras has no
+gradient of its own: what differs between the backends stands in keras_on_<backend>.py.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -12,14 +12,16 @@ import keras
 import numpy as np
 from keras.src.backend.common import dtypes
 
+from impls.frameworks import as_tuple, losses_keras, optimizers_keras
 from impls.frameworks.layers_keras import layer_name
 from impls.layers import Tensor
-from impls.optimizer import StochasticGradientDescent
+from impls.optimizer import Optimizer
 from impls.weights import from_channels_last, to_channels_last
 
 BACKEND = keras.backend.backend()
 # Threads, device and waiting belong to the engine below, and the engine's own runtime knows them.
 engine = import_module("impls.frameworks." + {"torch": "pytorch"}.get(BACKEND, BACKEND))
+backend = import_module(f"impls.frameworks.keras_on_{BACKEND}")
 # Keras' default is channels last everywhere; on PyTorch that would transpose around every convolution.
 keras.config.set_image_data_format("channels_first" if engine.LAYOUT == "NCHW" else "channels_last")
 
@@ -37,6 +39,7 @@ layout = engine.layout
 synchronize = engine.synchronize
 peak_memory = engine.peak_memory
 compile = engine.compile
+count_macs = engine.count_macs
 
 
 def versions() -> dict[str, str]:
@@ -44,53 +47,66 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, **engine.versions()}
 
 
-def build(twin: Callable[..., keras.Layer], dtype: str, *arguments: Any) -> keras.Layer:
-    """What the twin builds, with weights of this type; programs of one type at a time, since floatx is global."""
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)  # does not follow floatx once the first layer has asked for it
+def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> keras.Layer:
+    """What the twin builds; programs of one precision at a time, since Keras' settings are global.
+
+    In bfloat16 the weights are float32, and the layers compute in bfloat16.
+    """
+    floatx = "float64" if precision == "float64" else "float32"
+    if BACKEND == "jax":
+        engine.set_precision(precision)
+    keras.config.set_floatx(floatx)
+    # Does not follow floatx once the first layer has asked for it.
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else floatx)
     # On PyTorch, Keras promotes a float64 and a float32 to float32: means, products and batch norms of float64
     # tensors would be right to 1e-7 only. The promotion is put right where a proof in float64 asks for it.
-    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = dtype
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = floatx
     return twin(*arguments)
 
 
 class Program:
     """A module in one execution mode: what the twins have in common."""
 
-    def __init__(self, module: keras.Layer, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = dtype
+        self.dtype = "float64" if precision == "float64" else "float32"
         self.variables = {name: self._variable(name) for name in tensors}
+        self.values: Any = None  # of the variables between steps, where the backend keeps them
 
     def prepare(self, *arrays: np.ndarray) -> tuple[Any, ...]:
-        """NumPy arrays (N, H, W, C) or labels (N,) -> tensors on the device, in the backend's own layout."""
+        """NumPy arrays, (N, H, W, C) or of integers -> tensors on the device, in the backend's own layout."""
         return tuple(self._prepare(array) for array in arrays)
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Copy canonical weights into the module."""
+        backend.read_back(self)
         for name, tensor in self.tensors.items():
             self.variables[name].assign(to_channels_last(weights[name], tensor.kind).astype(self.dtype))
+        backend.forget(self)
 
     def weights(self) -> dict[str, np.ndarray]:
         """The module's weights and buffers, canonical."""
+        backend.read_back(self)
         return {name: self.to_canonical(name, self.variables[name]) for name in self.tensors}
 
     def to_canonical(self, name: str, value: Any) -> np.ndarray:
         """A weight, or what has its shape, as canonical NumPy."""
-        return from_channels_last(keras.ops.convert_to_numpy(value), self.tensors[name].kind)
+        return from_channels_last(np.array(keras.ops.convert_to_numpy(value)), self.tensors[name].kind)
 
     def to_numpy(self, tensor: Any) -> np.ndarray:
-        """A result as NumPy, (N, H, W, C) if it has four axes."""
-        array = keras.ops.convert_to_numpy(tensor)
+        """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
+        half = keras.backend.standardize_dtype(tensor.dtype) == "bfloat16"
+        array = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32") if half else tensor)
         return np.moveaxis(array, 1, -1) if array.ndim == 4 and engine.LAYOUT == "NCHW" else array
 
-    def macs(self, *inputs: Any) -> int:
-        """Multiply-accumulates of predict, counted by the backend."""
-        return _macs(self._forward_of, inputs[0])
+    def macs(self, x: Any) -> list[int]:
+        """Multiply-accumulates of each convolution and matrix product of predict, counted by the backend."""
+        return count_macs(self.forward_of, x)
 
-    def _forward_of(self, x: Any) -> Any:
+    def forward_of(self, x: Any) -> Any:
+        """x -> what comes out, in evaluation mode."""
         return self.module(x, training=False)
 
     def _variable(self, name: str) -> keras.Variable:
@@ -102,8 +118,8 @@ class Program:
         return getattr(layer, (NORM_VARIABLES if path.endswith("norm") else VARIABLES)[tensor])
 
     def _prepare(self, array: np.ndarray) -> Any:
-        if array.ndim == 1:
-            return keras.ops.convert_to_tensor(array, "int64")
+        if array.dtype.kind == "i":
+            return keras.ops.convert_to_tensor(array, "int32" if BACKEND == "jax" else "int64")
         layout_array = np.moveaxis(array, -1, 1) if engine.LAYOUT == "NCHW" else array
         return keras.ops.convert_to_tensor(np.ascontiguousarray(layout_array), self.dtype)
 
@@ -115,124 +131,74 @@ class Model(Program):
         self,
         module: keras.Model,
         mode: str,
-        dtype: str,
+        precision: str,
         tensors: Mapping[str, Tensor],
-        optimizer: StochasticGradientDescent,
+        task: str,
+        optimizer: Optimizer,
     ) -> None:
-        super().__init__(module, mode, dtype, tensors)
-        self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.learning_rate = optimizer.learning_rate
-        self.optimizer = keras.optimizers.SGD(optimizer.learning_rate, optimizer.momentum)
-        self.optimizer.build(module.trainable_variables)
-        self._forward = compile(self._forward_of, mode)
-        self._step = _step(self, mode)
+        super().__init__(module, mode, precision, tensors)
+        self.loss = getattr(losses_keras, task)
+        self.optimizer_facts = optimizer
+        self.optimizer = optimizers_keras.build(module.trainable_variables, optimizer)
+        self._forward = backend.forward(self, mode)
+        self._step = backend.step(self, mode)
 
-    def predict(self, images: Any) -> Any:
-        """Images -> logits, in evaluation mode."""
-        with _no_gradient():
-            return self._forward(images)
+    def predict(self, images: Any) -> tuple[Any, ...]:
+        """Images -> what comes out, in evaluation mode."""
+        return as_tuple(self._forward(images))
 
-    def train_step(self, images: Any, labels: Any) -> Any:
-        """Forward in training mode, mean cross-entropy, backward, update -> loss."""
-        return self._step(images, labels)
+    def train_step(self, images: Any, *targets: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
+        return self._step(images, *targets)
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Canonical gradients of the first step after the build: then the momentum is -rate times the gradient."""
-        momenta = dict(zip(map(id, self.module.trainable_variables), self.optimizer.momentums, strict=True))
+    def first_moments(self) -> dict[str, np.ndarray]:
+        """Canonical decaying means of the gradients, as the optimiser keeps them."""
+        backend.read_back(self)
+        moments = optimizers_keras.first_moments(self.optimizer, self.optimizer_facts)
+        found = dict(zip(map(id, self.module.trainable_variables), moments, strict=True))
         return {
-            name: self.to_canonical(name, momenta[id(variable)]) / -self.learning_rate
+            name: self.to_canonical(name, found[id(variable)])
             for name, variable in self.variables.items()
-            if id(variable) in momenta
+            if id(variable) in found
         }
 
-    def loss_of(self, images: Any, labels: Any) -> Any:
-        """Mean cross-entropy in training mode."""
-        return self.loss(labels, self.module(images, training=True))
+    def training_outputs_of(self, images: Any) -> tuple[Any, ...]:
+        """Images -> what comes out, in training mode."""
+        return as_tuple(self.module(images, training=True))
+
+    def loss_of(self, outputs: Sequence[Any], targets: Sequence[Any]) -> Any:
+        """The task's loss, never in bfloat16."""
+        return self.loss([keras.ops.cast(output, self.dtype) for output in outputs], *targets)
+
+    def update(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """One step of the optimiser on Keras' variables."""
+        values = [variable.value for variable in variables]
+        gradients = optimizers_keras.prepare_step(self.optimizer, self.optimizer_facts, gradients, values)
+        self.optimizer.apply(gradients, variables)
+
+    def stateless_update(self, state: Sequence[Any], gradients: Sequence[Any], values: Sequence[Any]) -> Any:
+        """One step of the optimiser on values of weights and of its own state -> their new values."""
+        with keras.StatelessScope(state_mapping=list(zip(self.optimizer.variables, state, strict=True))):
+            gradients = optimizers_keras.prepare_step(self.optimizer, self.optimizer_facts, gradients, values)
+        return self.optimizer.stateless_apply(state, gradients, values)
 
 
 class Kernel(Program):
     """One operation, forward and backward."""
 
-    def __init__(self, module: keras.Layer, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, dtype, tensors)
-        self._forward = compile(self.module, mode)
-        self._backward = _backward(self, mode)
+    def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__(module, mode, precision, tensors)
+        self._forward = backend.forward(self, mode)
+        self._backward = backend.backward(self, mode)
 
     def predict(self, x: Any) -> Any:
         """Input -> output."""
-        with _no_gradient():
-            return self._forward(x)
+        return self._forward(x)
 
     def train_step(self, x: Any, cotangent: Any) -> tuple[Any, Any]:
         """Forward and backward -> gradient by input, gradient by weight."""
         return self._backward(x, cotangent)
 
-
-# Keras has no gradient of its own: what follows is each backend's, as Keras' guides to custom training loops do it.
-
-if BACKEND == "tensorflow":
-    import tensorflow as tf
-
-    from impls.frameworks.graph_macs import count
-
-    _no_gradient: Callable[[], Any] = nullcontext
-
-    def _macs(forward: Callable[..., Any], x: Any) -> int:
-        return count(tf.function(forward).get_concrete_function(x).graph)
-
-    def _step(model: Model, mode: str) -> Callable[..., Any]:
-        def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                loss = model.loss_of(images, labels)
-            variables = model.module.trainable_variables
-            model.optimizer.apply(tape.gradient(loss, variables), variables)
-            return loss
-
-        return compile(step, mode)
-
-    def _backward(kernel: Kernel, mode: str) -> Callable[..., Any]:
-        def backward(x: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = kernel.module(x)
-            return tape.gradient(y, (x, kernel.variables["weight"].value), output_gradients=cotangent)
-
-        return compile(backward, mode)
-
-elif BACKEND == "torch":
-    import torch
-
-    _no_gradient = torch.no_grad
-
-    def _macs(forward: Callable[..., Any], x: Any) -> int:
-        from torch.utils.flop_counter import FlopCounterMode
-
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            forward(x)
-        return counter.get_total_flops() // 2
-
-    def _step(model: Model, mode: str) -> Callable[..., Any]:
-        forward = compile(model.loss_of, mode)
-
-        def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            model.module.zero_grad()
-            loss = forward(images, labels)
-            loss.backward()
-            variables = model.module.trainable_variables
-            with torch.no_grad():
-                model.optimizer.apply([variable.value.grad for variable in variables], variables)
-            return loss.detach()
-
-        return step
-
-    def _backward(kernel: Kernel, mode: str) -> Callable[..., Any]:
-        forward = compile(kernel.module, mode)
-
-        def backward(x: torch.Tensor, cotangent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            x = x.detach().requires_grad_()
-            return torch.autograd.grad(forward(x), (x, kernel.variables["weight"].value), cotangent)
-
-        return backward
-
-else:
-    raise ImportError(f"no runtime for Keras on {BACKEND}")
+    def forward_of(self, x: Any) -> Any:
+        """Input -> output."""
+        return self.module(x)

@@ -5,7 +5,9 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers, ops
 
-from impls.models import BATCH_NORM
+from impls.models import BATCH_NORM, BatchNorm
+
+Size = int | tuple[int, int]
 
 
 def channel_axis() -> int:
@@ -48,12 +50,20 @@ def image_input(channels: int = 3) -> KerasTensor:
 
 
 def conv_norm(
-    x: KerasTensor, name: str, out_channels: int, kernel_size: int = 1, stride: int = 1, groups: int = 1
+    x: KerasTensor,
+    name: str,
+    out_channels: int,
+    kernel_size: Size = 1,
+    stride: int = 1,
+    groups: int = 1,
+    padding: int | None = None,
+    norm: BatchNorm = BATCH_NORM,
 ) -> KerasTensor:
-    """Convolution without bias, padded kernel_size // 2 on every side, then batch norm."""
-    same = stride == 1
-    if not same:  # "same" would put the odd pixel on the other side
-        x = layers.ZeroPadding2D(kernel_size // 2)(x) if kernel_size > 1 else x
+    """Convolution without bias, then batch norm; padded kernel_size // 2 on every side unless stated."""
+    size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    same = stride == 1 and padding is None
+    if not same and size != (1, 1) and padding != 0:  # "same" would put the odd pixel on the other side
+        x = layers.ZeroPadding2D((size[0] // 2, size[1] // 2) if padding is None else padding)(x)
     options = {
         "strides": stride,
         "padding": "same" if same else "valid",
@@ -65,10 +75,21 @@ def conv_norm(
     else:
         x = layers.Conv2D(out_channels, kernel_size, groups=groups, kernel_initializer="zeros", **options)(x)
     return BatchNormalization(
-        axis=channel_axis(),
-        epsilon=BATCH_NORM.epsilon,
-        momentum=1 - BATCH_NORM.update,
-        name=layer_name(f"{name}.norm"),
+        axis=channel_axis(), epsilon=norm.epsilon, momentum=1 - norm.update, name=layer_name(f"{name}.norm")
+    )(x)
+
+
+def conv(x: KerasTensor, name: str, out_channels: int, kernel_size: int = 1) -> KerasTensor:
+    """Convolution with bias, padded kernel_size // 2 on every side."""
+    return layers.Conv2D(
+        out_channels, kernel_size, padding="same", kernel_initializer="zeros", name=layer_name(f"{name}.conv")
+    )(x)
+
+
+def transposed_conv(x: KerasTensor, name: str, out_channels: int) -> KerasTensor:
+    """Transposed 2x2 convolution at stride 2 with bias: twice the height and width."""
+    return layers.Conv2DTranspose(
+        out_channels, 2, strides=2, kernel_initializer="zeros", name=layer_name(f"{name}.conv")
     )(x)
 
 
@@ -77,12 +98,23 @@ def dense(x: KerasTensor, name: str, out_channels: int) -> KerasTensor:
     return layers.Dense(out_channels, kernel_initializer="zeros", name=layer_name(name))(x)
 
 
-def max_pool(x: KerasTensor) -> KerasTensor:
-    """3x3 maximum at stride 2, padded by 1."""
-    # Zeros instead of minus infinity: the twins pool what a ReLU has left, so no maximum changes.
-    return layers.MaxPooling2D(3, strides=2)(layers.ZeroPadding2D(1)(x))
+def max_pool(x: KerasTensor, kernel_size: int = 3, stride: int = 2, padding: int = 1) -> KerasTensor:
+    """Maximum; with padding only of what a ReLU has left."""
+    # Zeros instead of minus infinity: behind a ReLU no maximum changes.
+    x = layers.ZeroPadding2D(padding)(x) if padding else x
+    return layers.MaxPooling2D(kernel_size, strides=stride)(x)
+
+
+def average_pool(x: KerasTensor) -> KerasTensor:
+    """Mean of 3x3 at stride 1, of the pixels that are there."""
+    return layers.AveragePooling2D(3, strides=1, padding="same")(x)
 
 
 def global_average_pool(x: KerasTensor) -> KerasTensor:
     """Mean over height and width."""
     return layers.GlobalAveragePooling2D()(x)
+
+
+def upsample(x: KerasTensor) -> KerasTensor:
+    """Twice the height and width, each pixel repeated."""
+    return layers.UpSampling2D(2)(x)

@@ -1,37 +1,43 @@
 """The blocks that the TensorFlow twins share, so that each model states only its own structure.
 
 TensorFlow itself has operations and no layers: these modules hold the variables, channels last, named canonically.
+In bfloat16 the variables are float32 and each operation that multiplies by weights casts them and its input.
 """
 
 import tensorflow as tf
 
-from impls.models import BATCH_NORM
+from impls.models import BATCH_NORM, BatchNorm
 
-_default_dtype = tf.float32
+Size = int | tuple[int, int]
+
+_weights_dtype, _compute_dtype = tf.float32, tf.float32
 
 
-def set_default_dtype(dtype: str) -> None:
-    """The type of the variables that are created from here on, like torch.set_default_dtype."""
-    global _default_dtype
-    _default_dtype = tf.as_dtype(dtype)
+def set_precision(precision: str) -> None:
+    """The types of what is created from here on, like torch.set_default_dtype."""
+    global _weights_dtype, _compute_dtype
+    _compute_dtype = tf.as_dtype(precision)
+    _weights_dtype = tf.float64 if precision == "float64" else tf.float32
 
 
 def variable(shape: tuple[int, ...], name: str, trainable: bool = True) -> tf.Variable:
     """A variable of zeros; the values come from the canonical weights."""
-    return tf.Variable(tf.zeros(shape, _default_dtype), trainable=trainable, name=name)
+    return tf.Variable(tf.zeros(shape, _weights_dtype), trainable=trainable, name=name)
 
 
-def half_padding(kernel_size: int) -> list[list[int]]:
-    """kernel_size // 2 on every side of (N, H, W, C)."""
-    half = kernel_size // 2
-    return [[0, 0], [half, half], [half, half], [0, 0]]
+def pads(kernel_size: Size, padding: int | None = None) -> list[list[int]]:
+    """Padding on both sides of (N, H, W, C): kernel_size // 2 unless stated."""
+    height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    rows, columns = (height // 2, width // 2) if padding is None else (padding, padding)
+    return [[0, 0], [rows, rows], [columns, columns], [0, 0]]
 
 
-class BatchNorm(tf.Module):
+class Norm(tf.Module):
     """Batch norm over (N, H, W, C), its four variables under canonical names."""
 
-    def __init__(self, channels: int, name: str) -> None:
+    def __init__(self, channels: int, name: str, norm: BatchNorm) -> None:
         super().__init__()
+        self.facts = norm
         self.weight = variable((channels,), f"{name}.weight")
         self.bias = variable((channels,), f"{name}.bias")
         self.running_mean = variable((channels,), f"{name}.running_mean", trainable=False)
@@ -48,8 +54,8 @@ class BatchNorm(tf.Module):
             offset=self.bias,
             mean=self.running_mean,
             variance=self.running_var,
-            epsilon=BATCH_NORM.epsilon,
-            exponential_avg_factor=BATCH_NORM.update if training else 1.0,
+            epsilon=self.facts.epsilon,
+            exponential_avg_factor=self.facts.update if training else 1.0,
             is_training=training,
         )
         if training:
@@ -63,38 +69,79 @@ class BatchNorm(tf.Module):
             mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
             count = tf.cast(tf.size(x) / tf.shape(x)[-1], x.dtype)
             unbiased = variance * count / (count - 1)
-            self.running_mean.assign_add(BATCH_NORM.update * (mean - self.running_mean))
-            self.running_var.assign_add(BATCH_NORM.update * (unbiased - self.running_var))
-        return tf.nn.batch_normalization(x, mean, variance, self.bias, self.weight, BATCH_NORM.epsilon)
+            self.running_mean.assign_add(self.facts.update * (mean - self.running_mean))
+            self.running_var.assign_add(self.facts.update * (unbiased - self.running_var))
+        return tf.nn.batch_normalization(x, mean, variance, self.bias, self.weight, self.facts.epsilon)
 
 
 class ConvNorm(tf.Module):
-    """Convolution without bias, padded kernel_size // 2 on every side, then batch norm."""
+    """Convolution without bias, then batch norm; padded kernel_size // 2 on every side unless stated."""
 
     def __init__(
-        self, name: str, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, groups: int = 1
+        self,
+        name: str,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 1,
+        stride: int = 1,
+        groups: int = 1,
+        padding: int | None = None,
+        norm: BatchNorm = BATCH_NORM,
     ) -> None:
         super().__init__()
         self.depthwise = groups == in_channels > 1
+        size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         shape = (in_channels, 1) if self.depthwise else (in_channels // groups, out_channels)
-        self.weight = variable((kernel_size, kernel_size, *shape), f"{name}.conv.weight")
-        self.norm = BatchNorm(out_channels, f"{name}.norm")
+        self.weight = variable((*size, *shape), f"{name}.conv.weight")
+        self.norm = Norm(out_channels, f"{name}.norm", norm)
         self.stride = stride
+        self.dtype = _compute_dtype
         # SAME would put the odd pixel on the other side at stride 2; at stride 1 it means the same and is the faster
         # path. A convolution told to pad explicitly, be it by zero pixels, has slow gradients on a CPU: ResNet-50's
         # training step at 32 px takes 2.8 times as long as with a padding of its own.
-        self.same = stride == 1
-        self.pad = None if self.same or kernel_size == 1 else half_padding(kernel_size)
+        self.padding = "SAME" if stride == 1 and padding is None else "VALID"
+        padded = self.padding == "VALID" and size != (1, 1) and padding != 0
+        self.pads = pads(kernel_size, padding) if padded else None
 
     def __call__(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        if self.pad:
-            x = tf.pad(x, self.pad)
-        padding = "SAME" if self.same else "VALID"
+        x, weight = tf.cast(x, self.dtype), tf.cast(self.weight, self.dtype)
+        if self.pads:
+            x = tf.pad(x, self.pads)
         if self.depthwise:
-            x = tf.nn.depthwise_conv2d(x, self.weight, [1, self.stride, self.stride, 1], padding)
+            x = tf.nn.depthwise_conv2d(x, weight, [1, self.stride, self.stride, 1], self.padding)
         else:
-            x = tf.nn.conv2d(x, self.weight, self.stride, padding)
+            x = tf.nn.conv2d(x, weight, self.stride, self.padding)
         return self.norm(x, training)
+
+
+class Conv(tf.Module):
+    """Convolution with bias, padded kernel_size // 2 on every side."""
+
+    def __init__(self, name: str, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
+        super().__init__()
+        self.weight = variable((kernel_size, kernel_size, in_channels, out_channels), f"{name}.conv.weight")
+        self.bias = variable((out_channels,), f"{name}.conv.bias")
+        self.dtype = _compute_dtype
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        y = tf.nn.conv2d(tf.cast(x, self.dtype), tf.cast(self.weight, self.dtype), 1, "SAME")
+        return tf.nn.bias_add(y, tf.cast(self.bias, self.dtype))
+
+
+class TransposedConv(tf.Module):
+    """Transposed 2x2 convolution at stride 2 with bias: twice the height and width."""
+
+    def __init__(self, name: str, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = variable((2, 2, out_channels, in_channels), f"{name}.conv.weight")
+        self.bias = variable((out_channels,), f"{name}.conv.bias")
+        self.dtype = _compute_dtype
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        x, weight = tf.cast(x, self.dtype), tf.cast(self.weight, self.dtype)
+        batch, height, width, _ = tf.unstack(tf.shape(x))
+        shape = (batch, 2 * height, 2 * width, weight.shape[2])
+        return tf.nn.bias_add(tf.nn.conv2d_transpose(x, weight, shape, 2, "VALID"), tf.cast(self.bias, self.dtype))
 
 
 class Dense(tf.Module):
@@ -104,18 +151,30 @@ class Dense(tf.Module):
         super().__init__()
         self.weight = variable((in_channels, out_channels), f"{name}.weight")
         self.bias = variable((out_channels,), f"{name}.bias")
+        self.dtype = _compute_dtype
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.linalg.matmul(x, self.weight), self.bias)
+        y = tf.linalg.matmul(tf.cast(x, self.dtype), tf.cast(self.weight, self.dtype))
+        return tf.nn.bias_add(y, tf.cast(self.bias, self.dtype))
 
 
-def max_pool(x: tf.Tensor) -> tf.Tensor:
-    """3x3 maximum at stride 2, padded by 1."""
-    # XLA has no pooling with explicit padding. Zeros instead of minus infinity: the twins pool what a ReLU has left,
-    # so no maximum changes.
-    return tf.nn.max_pool2d(tf.pad(x, half_padding(3)), 3, 2, "VALID")
+def max_pool(x: tf.Tensor, kernel_size: int = 3, stride: int = 2, padding: int = 1) -> tf.Tensor:
+    """Maximum; with padding only of what a ReLU has left."""
+    # XLA has no pooling with explicit padding. Zeros instead of minus infinity: behind a ReLU no maximum changes.
+    x = tf.pad(x, pads(kernel_size, padding)) if padding else x
+    return tf.nn.max_pool2d(x, kernel_size, stride, "VALID")
+
+
+def average_pool(x: tf.Tensor) -> tf.Tensor:
+    """Mean of 3x3 at stride 1, of the pixels that are there."""
+    return tf.nn.avg_pool2d(x, 3, 1, "SAME")
 
 
 def global_average_pool(x: tf.Tensor) -> tf.Tensor:
     """(N, H, W, C) -> (N, C)."""
     return tf.reduce_mean(x, axis=[1, 2])
+
+
+def upsample(x: tf.Tensor) -> tf.Tensor:
+    """Twice the height and width, each pixel repeated."""
+    return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from impls.frameworks import as_tuple, losses_pytorch, optimizers_pytorch
+from impls.frameworks.macs_pytorch import Counter
 from impls.layers import Tensor
-from impls.optimizer import StochasticGradientDescent
+from impls.optimizer import Optimizer
 
 LAYOUT = "NCHW"
 
@@ -46,9 +48,9 @@ def versions() -> dict[str, str]:
     return {"torch": torch.__version__}
 
 
-def build(twin: Callable[..., nn.Module], dtype: str, *arguments: Any) -> nn.Module:
-    """What the twin builds, with weights of this type."""
-    return twin(*arguments).to(device(), getattr(torch, dtype))
+def build(twin: Callable[..., nn.Module], precision: str, *arguments: Any) -> nn.Module:
+    """What the twin builds. In bfloat16 the weights are float32, and autocast chooses what computes in bfloat16."""
+    return twin(*arguments).to(device(), _weights_dtype(precision))
 
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
@@ -66,17 +68,25 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     return torch.compile(function, fullgraph=True)
 
 
+def count_macs(function: Callable[..., Any], x: torch.Tensor) -> list[int]:
+    """Multiply-accumulates of each convolution and matrix product, counted while the function runs."""
+    with Counter() as counter, torch.no_grad():
+        function(x)
+    return counter.macs
+
+
 class Program:
     """A module in one execution mode: what the twins have in common."""
 
-    def __init__(self, module: nn.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, module: nn.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = getattr(torch, dtype)
+        self.dtype = _weights_dtype(precision)
+        self.autocast = torch.autocast(torch.device(device()).type, torch.bfloat16, enabled=precision == "bfloat16")
 
     def prepare(self, *arrays: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """NumPy arrays (N, H, W, C) or labels (N,) -> tensors on the device, (N, C, H, W)."""
+        """NumPy arrays, (N, H, W, C) or of integers -> tensors on the device, (N, C, H, W)."""
         return tuple(self._prepare(array) for array in arrays)
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -96,21 +106,18 @@ class Program:
         return np.array(value.detach().cpu())  # a copy: .numpy() would change with the next step
 
     def to_numpy(self, tensor: torch.Tensor) -> np.ndarray:
-        """A result as NumPy, (N, H, W, C) if it has four axes."""
+        """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
+        tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
         array = tensor.detach().cpu().numpy()
         return np.moveaxis(array, 1, -1) if array.ndim == 4 else array
 
-    def macs(self, *inputs: torch.Tensor) -> int:
-        """Multiply-accumulates of predict, counted while it runs."""
-        from torch.utils.flop_counter import FlopCounterMode
-
+    def macs(self, x: torch.Tensor) -> list[int]:
+        """Multiply-accumulates of each convolution and matrix product of predict."""
         self.module.eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            self.module(inputs[0])
-        return counter.get_total_flops() // 2
+        return count_macs(self.module, x)
 
     def _prepare(self, array: np.ndarray) -> torch.Tensor:
-        if array.ndim == 1:
+        if array.dtype.kind == "i":
             return torch.from_numpy(array).to(device(), torch.int64)
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 1))).to(device(), self.dtype)
 
@@ -122,44 +129,55 @@ class Model(Program):
         self,
         module: nn.Module,
         mode: str,
-        dtype: str,
+        precision: str,
         tensors: Mapping[str, Tensor],
-        optimizer: StochasticGradientDescent,
+        task: str,
+        optimizer: Optimizer,
     ) -> None:
-        super().__init__(module, mode, dtype, tensors)
-        self.optimizer = torch.optim.SGD(self.module.parameters(), optimizer.learning_rate, optimizer.momentum)
-        self._forward = compile(self.module, mode)
+        super().__init__(module, mode, precision, tensors)
+        self.loss = getattr(losses_pytorch, task)
+        self.optimizer = optimizers_pytorch.build(module.parameters(), optimizer)
+        self._forward = compile(self._forward_of, mode)
         self._loss = compile(self._loss_of, mode)
 
-    def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """Images -> logits, in evaluation mode."""
+    def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Images -> what comes out, in evaluation mode."""
         self.module.eval()
         with torch.inference_mode():
             return self._forward(images)
 
-    def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Forward in training mode, mean cross-entropy, backward, update -> loss."""
+    def train_step(
+        self, images: torch.Tensor, *targets: torch.Tensor
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
         self.module.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(images, labels)
+        loss, outputs = self._loss(images, *targets)
         loss.backward()
         self.optimizer.step()
-        return loss.detach()
+        return loss.detach(), outputs
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Canonical gradients of the first step after the build: then the momentum is the gradient."""
-        momenta = {name: self.optimizer.state[p]["momentum_buffer"] for name, p in self.module.named_parameters()}
-        return {name: self.to_canonical(name, momentum) for name, momentum in momenta.items()}
+    def first_moments(self) -> dict[str, np.ndarray]:
+        """Canonical decaying means of the gradients, as the optimiser keeps them."""
+        parameters = self.module.named_parameters()
+        moments = {name: optimizers_pytorch.first_moment(self.optimizer, weight) for name, weight in parameters}
+        return {name: self.to_canonical(name, moment) for name, moment in moments.items()}
 
-    def _loss_of(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return nn.functional.cross_entropy(self.module(images), labels)
+    def _forward_of(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        with self.autocast:
+            return as_tuple(self.module(images))
+
+    def _loss_of(self, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        outputs = self._forward_of(images)
+        exact = [output.float() if output.dtype == torch.bfloat16 else output for output in outputs]
+        return self.loss(exact, *targets), tuple(output.detach() for output in outputs)
 
 
 class Kernel(Program):
     """One operation, forward and backward."""
 
-    def __init__(self, module: nn.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, dtype, tensors)
+    def __init__(self, module: nn.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__(module, mode, precision, tensors)
         self._forward = compile(self.module, mode)
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
@@ -171,3 +189,7 @@ class Kernel(Program):
         """Forward and backward -> gradient by input, gradient by weight."""
         x = x.detach().requires_grad_()
         return torch.autograd.grad(self._forward(x), (x, self.module.weight), cotangent)
+
+
+def _weights_dtype(precision: str) -> torch.dtype:
+    return torch.float64 if precision == "float64" else torch.float32

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from impls.frameworks.graph_macs import count
-from impls.frameworks.layers_tensorflow import set_default_dtype
+from impls.frameworks import as_tuple, losses_tensorflow, optimizers_tensorflow
+from impls.frameworks.layers_tensorflow import set_precision
+from impls.frameworks.macs_tensorflow import count
 from impls.layers import Tensor
-from impls.optimizer import StochasticGradientDescent
+from impls.optimizer import Optimizer
 from impls.weights import from_channels_last, to_channels_last
 
 LAYOUT = "NHWC"
@@ -50,9 +51,9 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__}
 
 
-def build(twin: Callable[..., tf.Module], dtype: str, *arguments: Any) -> tf.Module:
-    """What the twin builds, with weights of this type."""
-    set_default_dtype(dtype)
+def build(twin: Callable[..., tf.Module], precision: str, *arguments: Any) -> tf.Module:
+    """What the twin builds. In bfloat16 the weights are float32, and the blocks compute in bfloat16."""
+    set_precision(precision)
     return twin(*arguments)
 
 
@@ -61,18 +62,23 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     return function if mode == "eager" else tf.function(function, jit_compile=mode == "compiled")
 
 
+def count_macs(function: Callable[..., Any], x: tf.Tensor) -> list[int]:
+    """Multiply-accumulates of each convolution and matrix product, counted in the function's graph."""
+    return count(tf.function(function).get_concrete_function(x).graph)
+
+
 class Program:
     """A module in one execution mode: what the twins have in common."""
 
-    def __init__(self, module: tf.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, module: tf.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = tf.as_dtype(dtype)
+        self.dtype = tf.float64 if precision == "float64" else tf.float32
         self.variables = {variable.name.removesuffix(":0"): variable for variable in module.variables}
 
     def prepare(self, *arrays: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """NumPy arrays (N, H, W, C) or labels (N,) -> tensors on the device, (N, H, W, C)."""
+        """NumPy arrays, (N, H, W, C) or of integers -> tensors on the device, (N, H, W, C)."""
         return tuple(self._prepare(array) for array in arrays)
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -90,18 +96,18 @@ class Program:
         return from_channels_last(value.numpy(), self.tensors[name].kind)
 
     def to_numpy(self, tensor: tf.Tensor) -> np.ndarray:
-        """A result as NumPy, (N, H, W, C) if it has four axes."""
-        return tensor.numpy()
+        """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
+        return (tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor).numpy()
 
-    def macs(self, *inputs: tf.Tensor) -> int:
-        """Multiply-accumulates of predict, counted in its graph."""
-        return count(tf.function(self._forward_of).get_concrete_function(inputs[0]).graph)
+    def macs(self, x: tf.Tensor) -> list[int]:
+        """Multiply-accumulates of each convolution and matrix product of predict."""
+        return count_macs(self._forward_of, x)
 
-    def _forward_of(self, x: tf.Tensor) -> tf.Tensor:
+    def _forward_of(self, x: tf.Tensor) -> Any:
         return self.module(x)
 
     def _prepare(self, array: np.ndarray) -> tf.Tensor:
-        return tf.constant(array, tf.int64 if array.ndim == 1 else self.dtype)
+        return tf.constant(array, tf.int64 if array.dtype.kind == "i" else self.dtype)
 
 
 class Model(Program):
@@ -111,54 +117,49 @@ class Model(Program):
         self,
         module: tf.Module,
         mode: str,
-        dtype: str,
+        precision: str,
         tensors: Mapping[str, Tensor],
-        optimizer: StochasticGradientDescent,
+        task: str,
+        optimizer: Optimizer,
     ) -> None:
-        super().__init__(module, mode, dtype, tensors)
-        self.learning_rate = tf.constant(optimizer.learning_rate, self.dtype)
-        self.momentum = tf.constant(optimizer.momentum, self.dtype)
-        self.momenta = [tf.Variable(tf.zeros_like(variable)) for variable in module.trainable_variables]
+        super().__init__(module, mode, precision, tensors)
+        self.loss = getattr(losses_tensorflow, task)
+        self.optimizer = optimizers_tensorflow.build(module.trainable_variables, optimizer)
         self._forward = compile(self._forward_of, mode)
         self._step = compile(self._step_of, mode)
 
-    def predict(self, images: tf.Tensor) -> tf.Tensor:
-        """Images -> logits, in evaluation mode."""
+    def predict(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Images -> what comes out, in evaluation mode."""
         return self._forward(images)
 
-    def train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Forward in training mode, mean cross-entropy, backward, update -> loss."""
-        return self._step(images, labels)
+    def train_step(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
+        return self._step(images, *targets)
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Canonical gradients of the first step after the build: then the momentum is the gradient."""
+    def first_moments(self) -> dict[str, np.ndarray]:
+        """Canonical decaying means of the gradients, as the optimiser keeps them."""
         names = [variable.name.removesuffix(":0") for variable in self.module.trainable_variables]
-        return {name: self.to_canonical(name, momentum) for name, momentum in zip(names, self.momenta, strict=True)}
+        moments = zip(names, self.optimizer.first_moments, strict=True)
+        return {name: self.to_canonical(name, moment) for name, moment in moments}
 
-    def _forward_of(self, images: tf.Tensor) -> tf.Tensor:
-        return self.module(images, training=False)
+    def _forward_of(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return as_tuple(self.module(images, training=False))
 
-    def _step_of(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _step_of(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         with tf.GradientTape() as tape:
-            logits = self.module(images, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            outputs = as_tuple(self.module(images, training=True))
+            exact = [tf.cast(output, self.dtype) for output in outputs]
+            loss = self.loss(exact, *targets)
         variables = self.module.trainable_variables
-        for variable, momentum, gradient in zip(variables, self.momenta, tape.gradient(loss, variables), strict=True):
-            tf.raw_ops.ResourceApplyMomentum(
-                var=variable.handle,
-                accum=momentum.handle,
-                lr=self.learning_rate,
-                grad=gradient,
-                momentum=self.momentum,
-            )
-        return loss
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss, outputs
 
 
 class Kernel(Program):
     """One operation, forward and backward."""
 
-    def __init__(self, module: tf.Module, mode: str, dtype: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, dtype, tensors)
+    def __init__(self, module: tf.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__(module, mode, precision, tensors)
         self._forward = compile(self._forward_of, mode)
         self._backward = compile(self._backward_of, mode)
 

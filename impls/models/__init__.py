@@ -1,6 +1,10 @@
 """Models: each folder tells one model's whole story. Shared here: facts that every spec states alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from impls.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,51 @@ class BatchNorm:
 
 
 BATCH_NORM = BatchNorm()
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a spec says of all its variants.
+
+    task: whose loss it is trained with: classification, segmentation or detection. image_size: pixels of a side, in
+    the paper. multiple: what an image's side must be a multiple of, smallest: what it must not be below.
+    num_classes: in the paper. outputs: names of what comes out, in training mode.
+    bfloat16: check of the certificate -> largest error allowed in that precision, as in relative_errors; twice what was
+    measured (evenbench verify MODEL --precision bfloat16), rounded up.
+    """
+
+    task: str
+    image_size: int
+    num_classes: int
+    smallest: int
+    multiple: int = 1
+    outputs: tuple[str, ...] = ("logits",)
+
+
+class Variant(Protocol):
+    """What every variant of a spec has: a frozen dataclass with further facts of its own.
+
+    parameters and macs are those of the paper's image size and number of classes, at width 1.
+    """
+
+    @property
+    def title(self) -> str:
+        """The name as a reader knows it."""
+
+    @property
+    def width(self) -> float:
+        """Factor of all numbers of channels."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned values."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image."""
+
+    def layers(self, num_classes: int, image_size: int) -> Sequence[Layer]:
+        """Every convolution and dense layer, in the order of the forward pass."""
 
 
 def rounded(channels: float) -> int:

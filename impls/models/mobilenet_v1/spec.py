@@ -3,8 +3,10 @@ Applications", table 1)."""
 
 from dataclasses import dataclass
 
-from impls.layers import Layer
+from impls.layers import Layer, dense, resized
+from impls.models import Model
 
+MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
 STEM_CHANNELS = 32
 # Output channels c, stride s of each depthwise separable convolution.
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512, 1),), (1024, 2), (1024, 1))
@@ -12,15 +14,15 @@ BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512,
 
 @dataclass(frozen=True)
 class MobileNetV1:
-    """One width (the paper's alpha).
+    """width: factor of all channels, the paper's alpha.
 
-    parameters: with 1000 classes. macs: at 224 x 224, with 1000 classes.
+    parameters, macs: at width 1, with 1000 classes, at 224 x 224.
     """
 
     title: str
-    width: float
     parameters: int
     macs: int
+    width: float = 1.0
 
     @property
     def stem(self) -> int:
@@ -32,19 +34,21 @@ class MobileNetV1:
         """Rows of the table: output channels at this width, stride."""
         return [(int(self.width * channels), stride) for channels, stride in BLOCKS]
 
-    def layers(self, num_classes: int = 1000) -> list[Layer]:
+    def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
-        found = [Layer("stem", 3, self.stem, (3, 3), scale=2)]
-        in_channels, scale = self.stem, 2
+        size = resized(image_size, 3, stride=2)
+        found = [Layer("stem", 3, self.stem, (3, 3), positions=size**2)]
+        in_channels = self.stem
         for block, (out_channels, stride) in enumerate(self.blocks, start=1):
-            scale *= stride
-            depthwise = Layer(
-                f"block{block}.depthwise", in_channels, in_channels, (3, 3), groups=in_channels, scale=scale
+            size = resized(size, 3, stride)
+            name, positions = f"block{block}", size**2
+            found.append(
+                Layer(f"{name}.depthwise", in_channels, in_channels, (3, 3), groups=in_channels, positions=positions)
             )
-            found += [depthwise, Layer(f"block{block}.pointwise", in_channels, out_channels, scale=scale)]
+            found.append(Layer(f"{name}.pointwise", in_channels, out_channels, positions=positions))
             in_channels = out_channels
-        found.append(Layer("classifier", in_channels, num_classes, dense=True))
+        found.append(dense("classifier", in_channels, num_classes))
         return found
 
 
-VARIANTS = {"mobilenet_v1": MobileNetV1("MobileNetV1", 1.0, 4_231_976, 568_740_352)}
+VARIANTS = {"mobilenet_v1": MobileNetV1("MobileNetV1", 4_231_976, 568_740_352)}

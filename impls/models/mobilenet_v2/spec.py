@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from impls.layers import Layer
-from impls.models import rounded
+from impls.layers import Layer, dense, resized
+from impls.models import Model, rounded
 
+MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
 STEM_CHANNELS = 32
 # Expansion t, output channels c, repeats n, stride s of the first repeat.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -13,15 +14,15 @@ HEAD_CHANNELS = 1280
 
 @dataclass(frozen=True)
 class MobileNetV2:
-    """One width.
+    """width: factor of all channels.
 
-    parameters: with 1000 classes. macs: at 224 x 224, with 1000 classes.
+    parameters, macs: at width 1, with 1000 classes, at 224 x 224.
     """
 
     title: str
-    width: float
     parameters: int
     macs: int
+    width: float = 1.0
 
     @property
     def stem(self) -> int:
@@ -38,23 +39,24 @@ class MobileNetV2:
         """Channels before the classifier; a width below 1 leaves them (section 5)."""
         return rounded(max(self.width, 1) * HEAD_CHANNELS)
 
-    def layers(self, num_classes: int = 1000) -> list[Layer]:
+    def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
-        found = [Layer("stem", 3, self.stem, (3, 3), scale=2)]
-        in_channels, scale = self.stem, 2
+        size = resized(image_size, 3, stride=2)
+        found = [Layer("stem", 3, self.stem, (3, 3), positions=size**2)]
+        in_channels = self.stem
         for stage, (expansion, out_channels, repeats, stride) in enumerate(self.stages, start=1):
             for block in range(1, repeats + 1):
-                name, hidden, before = f"stage{stage}.block{block}", expansion * in_channels, scale
-                if block == 1:
-                    scale *= stride
+                name, hidden, before = f"stage{stage}.block{block}", expansion * in_channels, size**2
+                size = resized(size, 3, stride if block == 1 else 1)
+                after = size**2
                 if expansion > 1:
-                    found.append(Layer(f"{name}.widen", in_channels, hidden, scale=before))
-                found.append(Layer(f"{name}.depthwise", hidden, hidden, (3, 3), groups=hidden, scale=scale))
-                found.append(Layer(f"{name}.project", hidden, out_channels, scale=scale))
+                    found.append(Layer(f"{name}.widen", in_channels, hidden, positions=before))
+                found.append(Layer(f"{name}.depthwise", hidden, hidden, (3, 3), groups=hidden, positions=after))
+                found.append(Layer(f"{name}.project", hidden, out_channels, positions=after))
                 in_channels = out_channels
-        found.append(Layer("head", in_channels, self.head, scale=scale))
-        found.append(Layer("classifier", self.head, num_classes, dense=True))
+        found.append(Layer("head", in_channels, self.head, positions=size**2))
+        found.append(dense("classifier", self.head, num_classes))
         return found
 
 
-VARIANTS = {"mobilenet_v2": MobileNetV2("MobileNetV2", 1.0, 3_504_872, 300_774_272)}
+VARIANTS = {"mobilenet_v2": MobileNetV2("MobileNetV2", 3_504_872, 300_774_272)}

@@ -12,7 +12,6 @@ from impls.frameworks.layers_keras import (
     max_pool,
 )
 from impls.models.resnet import spec
-from impls.models.resnet.spec import STEM_CHANNELS, WIDTHS
 
 
 def basic(x: KerasTensor, name: str, width: int, stride: int) -> KerasTensor:
@@ -40,8 +39,8 @@ def resnet(variant: spec.ResNet, num_classes: int) -> keras.Model:
     """Images -> logits (N, num_classes)."""
     block_of = bottleneck if variant.bottleneck else basic
     images = image_input()
-    x = max_pool(layers.ReLU()(conv_norm(images, "stem", STEM_CHANNELS, 7, stride=2)))
-    for stage, (count, width) in enumerate(zip(variant.blocks, WIDTHS, strict=True), start=1):
+    x = max_pool(layers.ReLU()(conv_norm(images, "stem", variant.stem, 7, stride=2)))
+    for stage, (count, width) in enumerate(variant.stages, start=1):
         for block in range(1, count + 1):
             stride = 2 if block == 1 and stage > 1 else 1
             x = block_of(x, f"stage{stage}.block{block}", width, stride)

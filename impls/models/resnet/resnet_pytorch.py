@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from impls.frameworks.layers_pytorch import conv_norm, global_average_pool, max_pool
 from impls.models.resnet import spec
-from impls.models.resnet.spec import STEM_CHANNELS, WIDTHS
 
 
 class Basic(nn.Module):
@@ -57,10 +56,10 @@ class ResNet(nn.Module):
     def __init__(self, variant: spec.ResNet, num_classes: int) -> None:
         super().__init__()
         block_of = Bottleneck if variant.bottleneck else Basic
-        self.stem = conv_norm(3, STEM_CHANNELS, 7, stride=2)
+        self.stem = conv_norm(3, variant.stem, 7, stride=2)
         self.relu = nn.ReLU(inplace=True)
-        in_channels = STEM_CHANNELS
-        for stage, (count, width) in enumerate(zip(variant.blocks, WIDTHS, strict=True), start=1):
+        in_channels = variant.stem
+        for stage, (count, width) in enumerate(variant.stages, start=1):
             blocks = OrderedDict()
             for block in range(1, count + 1):
                 stride = 2 if block == 1 and stage > 1 else 1

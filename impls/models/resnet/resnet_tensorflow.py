@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from impls.frameworks.layers_tensorflow import ConvNorm, Dense, global_average_pool, max_pool
 from impls.models.resnet import spec
-from impls.models.resnet.spec import STEM_CHANNELS, WIDTHS
 
 
 class Basic(tf.Module):
@@ -53,9 +52,9 @@ class ResNet(tf.Module):
     def __init__(self, variant: spec.ResNet, num_classes: int) -> None:
         super().__init__()
         block_of = Bottleneck if variant.bottleneck else Basic
-        self.stem = ConvNorm("stem", 3, STEM_CHANNELS, 7, stride=2)
-        self.blocks, in_channels = [], STEM_CHANNELS
-        for stage, (count, width) in enumerate(zip(variant.blocks, WIDTHS, strict=True), start=1):
+        self.stem = ConvNorm("stem", 3, variant.stem, 7, stride=2)
+        self.blocks, in_channels = [], variant.stem
+        for stage, (count, width) in enumerate(variant.stages, start=1):
             for block in range(1, count + 1):
                 stride = 2 if block == 1 and stage > 1 else 1
                 self.blocks.append(block_of(f"stage{stage}.block{block}", in_channels, width, stride))

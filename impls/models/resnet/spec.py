@@ -5,8 +5,10 @@ The bottlenecks are those of v1.5: they stride in the 3x3 convolution; the paper
 
 from dataclasses import dataclass
 
-from impls.layers import Layer
+from impls.layers import Layer, dense, resized
+from impls.models import Model, rounded
 
+MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
 WIDTHS = (64, 128, 256, 512)  # of the 3x3 convolutions of each stage
 STEM_CHANNELS = 64
 
@@ -15,7 +17,8 @@ STEM_CHANNELS = 64
 class ResNet:
     """One column of the table.
 
-    blocks: of each stage. parameters: with 1000 classes. macs: at 224 x 224, with 1000 classes.
+    blocks: of each stage. width: factor of all channels.
+    parameters, macs: at width 1, with 1000 classes, at 224 x 224.
     """
 
     title: str
@@ -23,33 +26,47 @@ class ResNet:
     bottleneck: bool
     parameters: int
     macs: int
+    width: float = 1.0
+
+    @property
+    def stem(self) -> int:
+        """Channels behind the first convolution."""
+        return rounded(self.width * STEM_CHANNELS)
+
+    @property
+    def stages(self) -> list[tuple[int, int]]:
+        """Of each stage: how many blocks, channels of their 3x3 convolutions at this width."""
+        widths = [rounded(self.width * channels) for channels in WIDTHS]
+        return list(zip(self.blocks, widths, strict=True))
 
     @property
     def expansion(self) -> int:
-        """Output channels of a block / width."""
+        """Output channels of a block / channels of its 3x3 convolutions."""
         return 4 if self.bottleneck else 1
 
-    def layers(self, num_classes: int = 1000) -> list[Layer]:
+    def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
-        found = [Layer("stem", 3, STEM_CHANNELS, (7, 7), scale=2)]
-        in_channels, scale = STEM_CHANNELS, 4  # behind the stem's maximum pooling
-        for stage, (count, width) in enumerate(zip(self.blocks, WIDTHS, strict=True), start=1):
+        size = resized(image_size, 7, stride=2)
+        found = [Layer("stem", 3, self.stem, (7, 7), positions=size**2)]
+        in_channels, size = self.stem, resized(size, 3, stride=2)  # behind the stem's maximum pooling
+        for stage, (count, width) in enumerate(self.stages, start=1):
             out_channels = self.expansion * width
             for block in range(1, count + 1):
-                name, before = f"stage{stage}.block{block}", scale
-                if block == 1 and stage > 1:
-                    scale *= 2
+                name, before = f"stage{stage}.block{block}", size**2
+                stride = 2 if block == 1 and stage > 1 else 1
+                size = resized(size, 3, stride)
+                after = size**2
                 if self.bottleneck:
-                    found.append(Layer(f"{name}.reduce", in_channels, width, scale=before))
-                    found.append(Layer(f"{name}.spatial", width, width, (3, 3), scale=scale))
-                    found.append(Layer(f"{name}.expand", width, out_channels, scale=scale))
+                    found.append(Layer(f"{name}.reduce", in_channels, width, positions=before))
+                    found.append(Layer(f"{name}.spatial", width, width, (3, 3), positions=after))
+                    found.append(Layer(f"{name}.expand", width, out_channels, positions=after))
                 else:
-                    found.append(Layer(f"{name}.first", in_channels, width, (3, 3), scale=scale))
-                    found.append(Layer(f"{name}.second", width, width, (3, 3), scale=scale))
-                if scale != before or in_channels != out_channels:
-                    found.append(Layer(f"{name}.shortcut", in_channels, out_channels, scale=scale))
+                    found.append(Layer(f"{name}.first", in_channels, width, (3, 3), positions=after))
+                    found.append(Layer(f"{name}.second", width, width, (3, 3), positions=after))
+                if stride > 1 or in_channels != out_channels:
+                    found.append(Layer(f"{name}.shortcut", in_channels, out_channels, positions=after))
                 in_channels = out_channels
-        found.append(Layer("classifier", in_channels, num_classes, dense=True))
+        found.append(dense("classifier", in_channels, num_classes))
         return found
 
 

@@ -1,0 +1,96 @@
+"""Keras on JAX: how its programs run, as Keras' guide to custom training loops does it.
+
+JAX's functions have no state: the values of Keras' variables go in and come out, and stay with the program between
+steps. Writing them back to Keras after every step would be work that no one's training loop does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from impls.frameworks import as_tuple
+from impls.frameworks.jax import compile, note
+
+Values = list[Any]
+
+
+def forward(program: Any, mode: str) -> Callable[[Any], Any]:
+    """x -> outputs, in evaluation mode."""
+
+    def call(trainable: Values, others: Values, x: jax.Array) -> Any:
+        return program.module.stateless_call(trainable, others, x, training=False)[0]
+
+    compiled = compile(call, mode)
+
+    def forward(x: jax.Array) -> Any:
+        trainable, others, _ = _values(program)
+        return note(compiled(trainable, others, x))
+
+    return forward
+
+
+def step(model: Any, mode: str) -> Callable[..., Any]:
+    """images, *targets -> loss, outputs; the weights are updated."""
+
+    def loss_of(trainable: Values, others: Values, images: jax.Array, targets: tuple[jax.Array, ...]) -> Any:
+        outputs, others = model.module.stateless_call(trainable, others, images, training=True)
+        outputs = as_tuple(outputs)
+        return model.loss_of(outputs, targets), (outputs, others)
+
+    gradient = jax.value_and_grad(loss_of, has_aux=True)
+
+    def update(trainable: Values, others: Values, state: Values, images: jax.Array, targets: Any) -> Any:
+        (loss, (outputs, others)), gradients = gradient(trainable, others, images, targets)
+        trainable, state = model.stateless_update(state, gradients, trainable)
+        return loss, outputs, (trainable, others, state)
+
+    # The old values' memory becomes the new ones'.
+    compiled = jax.jit(update, donate_argnums=(0, 1, 2)) if mode == "compiled" else update
+
+    def step(images: jax.Array, *targets: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        loss, outputs, model.values = compiled(*_values(model), images, targets)
+        note((loss, outputs, model.values))
+        return loss, outputs
+
+    return step
+
+
+def backward(kernel: Any, mode: str) -> Callable[..., Any]:
+    """x, cotangent -> gradient by input, gradient by weight."""
+
+    def gradients(x: jax.Array, weight: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+        _, pull = jax.vjp(lambda x, weight: kernel.module.stateless_call([weight], [], x)[0], x, weight)
+        return pull(cotangent)
+
+    compiled = compile(gradients, mode)
+    return lambda x, cotangent: note(compiled(x, kernel.variables["weight"].value, cotangent))
+
+
+def read_back(program: Any) -> None:
+    """Give Keras' variables the values that the steps have left."""
+    if program.values is None:
+        return
+    for variables, values in zip(_variables(program), program.values, strict=True):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+def forget(program: Any) -> None:
+    """Read Keras' variables again before the next step: they were given other values."""
+    program.values = None
+
+
+def _values(program: Any) -> tuple[Values, Values, Values]:
+    if program.values is None:
+        trainable, others, state = (
+            [variable.value for variable in variables] for variables in _variables(program)
+        )
+        program.values = (trainable, others, state)
+    return program.values
+
+
+def _variables(program: Any) -> tuple[Values, Values, Values]:
+    optimizer = getattr(program, "optimizer", None)
+    module = program.module
+    return module.trainable_variables, module.non_trainable_variables, optimizer.variables if optimizer else []
