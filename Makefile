@@ -7,13 +7,13 @@ PYTHON ?= python3
 export PYTHON
 VENV := .venv/bin/python
 
-.PHONY: help bench test setup probe verify run report preview lint format clean
+.PHONY: help bench test setup probe verify run report preview fairness lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make bench    install, probe, verify, measure, report; prints the report's path"
 	@echo "make test     install, run the tests"
-	@echo "make setup | probe | verify | run | report | preview | lint | format | clean"
+	@echo "make setup | probe | verify | run | report | preview | fairness | lint | format | clean"
 
 setup:
 	@.ci/setup "$(EXTRA)"
@@ -39,6 +39,10 @@ report: setup
 preview: report
 	@echo "http://127.0.0.1:8000 shows the report; Ctrl-C ends it"
 	@$(VENV) -m http.server --bind 127.0.0.1 --directory .asv/report 8000
+
+# Our implementations against torchvision's, timm's and keras.applications'.
+fairness: setup
+	@$(VENV) -m suites.fairness
 
 lint: setup
 	@$(VENV) -m ruff check --quiet .

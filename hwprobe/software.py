@@ -10,6 +10,7 @@ FRAMEWORKS = {
     "torch": ("torch",),
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos"),
     "keras": ("keras",),
+    "jax": ("jax",),
     "numpy": ("numpy",),
 }
 

@@ -36,7 +36,7 @@ def _found(facts: Mapping[str, Any], fingerprint: str) -> Table:
     rows = [("CPU", _cpu(facts["cpu"])), ("RAM", _ram(facts["memory"])), *_gpus(facts["gpu"])]
     rows += [("Disk", f"{_disk(disk)} ({label})") for label, disk in facts["disk"].items()]
     rows += [("System", ", ".join(_text(software[name]) for name in ("os", "kernel", "python")))]
-    packages = ("torch", "tensorflow", "keras", "numpy")
+    packages = ("torch", "tensorflow", "keras", "jax", "numpy")
     rows += [("Packages", ", ".join(f"{name} {_text(software[name])}" for name in packages))]
     for name, text in [*rows, ("Fingerprint", fingerprint)]:
         table.add_row(name, Text(text))

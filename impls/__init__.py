@@ -19,9 +19,14 @@ from impls.kernels.conv2d.cases import CASES as CONV2D
 from impls.kernels.conv2d.cases import Case
 from impls.layers import Layer, Tensor, parameters, tensors
 from impls.models import Model
+from impls.models.inception_v3 import spec as inception_v3
 from impls.models.mobilenet_v1 import spec as mobilenet_v1
 from impls.models.mobilenet_v2 import spec as mobilenet_v2
+from impls.models.mobilenet_v3 import spec as mobilenet_v3
 from impls.models.resnet import spec as resnet
+from impls.models.unet import spec as unet
+from impls.models.yolov3 import spec as yolov3
+from impls.models.yolov3_tiny import spec as yolov3_tiny
 from impls.optimizer import SGD, Optimizer
 from impls.tasks import targets
 
@@ -35,12 +40,13 @@ _COLUMNS = {
 }
 FRAMEWORKS = tuple(_COLUMNS)
 
-# JAX has no graph but the compiled one.
+# JAX has no graph but the compiled one. torch.compile takes no model of Keras 3.15 as one graph: it cannot follow how a
+# layer's call binds its arguments, and with a break in every layer it would not be compiled.
 MODES = {
     "pytorch": ("eager", "compiled"),
     "tensorflow": ("eager", "graph", "compiled"),
     "keras-tensorflow": ("eager", "graph", "compiled"),
-    "keras-torch": ("eager", "compiled"),
+    "keras-torch": ("eager",),
     "keras-jax": ("eager", "compiled"),
 }
 PRECISIONS = ("float32", "bfloat16", "float64")
@@ -78,10 +84,13 @@ class Workload:
         return parameters(self.tensors(num_classes, width))
 
     def macs(self, image_size: int | None = None, num_classes: int | None = None, width: float = 1.0) -> list[int]:
-        """Multiply-accumulates of each layer: of one image for a model, of the whole batch for a kernel."""
+        """Multiply-accumulates of each layer: of one image for a model, of the whole batch for a kernel.
+
+        Layers that only training applies are left out.
+        """
         if isinstance(self.facts, Case):
             return [self.facts.macs]
-        return [layer.macs for layer in self.layers(num_classes, image_size, width)]
+        return [layer.macs for layer in self.layers(num_classes, image_size, width) if layer.positions]
 
     def check_image_size(self, image_size: int) -> None:
         """Raise ValueError, one line that names what is expected, for a size that the model cannot take."""
@@ -99,15 +108,24 @@ def _kernel(name: str, case: Case) -> Workload:
 
 def _models(folder: str, spec: ModuleType) -> list[Workload]:
     package = f"impls.models.{folder}.{folder}"
-    return [Workload(name, "model", facts.title, package, facts, spec.MODEL) for name, facts in spec.VARIANTS.items()]
+    return [
+        # A variant may differ from its spec's others in what it takes or gives.
+        Workload(name, "model", facts.title, package, facts, getattr(facts, "model", spec.MODEL))
+        for name, facts in spec.VARIANTS.items()
+    ]
 
 
 WORKLOADS: Mapping[str, Workload] = {
     workload.name: workload
     for workload in (
         *_models("resnet", resnet),
+        *_models("inception_v3", inception_v3),
         *_models("mobilenet_v1", mobilenet_v1),
         *_models("mobilenet_v2", mobilenet_v2),
+        *_models("mobilenet_v3", mobilenet_v3),
+        *_models("yolov3", yolov3),
+        *_models("yolov3_tiny", yolov3_tiny),
+        *_models("unet", unet),
         *(_kernel(name, case) for name, case in CONV2D.items()),
     )
 }

@@ -12,16 +12,18 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import impls
-from impls.certificate import SIZES
+from impls.certificate import TOLERANCES, Sizes, full
 
 Certificate = dict[str, Any]
-VERSIONED = ("torch", "tensorflow", "tensorflow-cpu", "keras", "numpy")
+VERSIONED = ("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy")
+SizesOf = Callable[[str], Sizes | None]  # workload -> the sizes of its proof
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,21 @@ class ProgramName:
     mode: str
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What is proven of a program."""
+
+    program: ProgramName
+    sizes: Sizes | None
+    precisions: tuple[str, ...]
+
+
 def verify(
     programs: Iterable[ProgramName],
     progress: Callable[[ProgramName, Certificate | None], None] = lambda _name, _certificate: None,
     processes: int = 2,
+    sizes_of: SizesOf = full,
+    precisions: tuple[str, ...] = tuple(TOLERANCES),
 ) -> list[Certificate]:
     """The certificate of every program, from the cache where its code and versions are unchanged.
 
@@ -44,12 +57,13 @@ def verify(
     threads. Raises OSError if there is no space for the reference results.
     """
     wanted = list(dict.fromkeys(programs))
-    found = {name: certificate for name in wanted if (certificate := _cached(name))}
+    proofs = {name: Proof(name, sizes_of(name.workload), precisions) for name in wanted}
+    found = {name: certificate for name, proof in proofs.items() if (certificate := _cached(proof))}
     for name, certificate in found.items():
         progress(name, certificate)
     todo = [name for name in wanted if name not in found]
     with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        jobs = _Jobs(Path(folder), progress)
+        jobs = _Jobs(Path(folder), progress, sizes_of, precisions)
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         models = [name.workload for name in todo if impls.WORKLOADS[name.workload].kind == "model"]
         references = [ProgramName(model, reference_framework(), "eager") for model in dict.fromkeys(models)]
@@ -78,9 +92,17 @@ def reference_framework() -> str:
 class _Jobs:
     """Proofs in child processes, one a framework at a time."""
 
-    def __init__(self, folder: Path, progress: Callable[[ProgramName, Certificate | None], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        progress: Callable[[ProgramName, Certificate | None], None],
+        sizes_of: SizesOf,
+        precisions: tuple[str, ...],
+    ) -> None:
         self.folder = folder
         self.progress = progress
+        self.sizes_of = sizes_of
+        self.precisions = precisions
 
     def run(self, names: list[ProgramName], threads: int, write: bool = False) -> list[tuple[ProgramName, Certificate]]:
         """Prove programs of one framework, one after the other; a child that dies is replaced for the next one."""
@@ -90,14 +112,21 @@ class _Jobs:
             for name in names:
                 self.progress(name, None)
                 child = child or _Child(name.framework, self.folder, threads)
-                reference = self.folder / f"{name.workload}.npz"
+                proof = Proof(name, self.sizes_of(name.workload), self.precisions)
                 answer = child.ask(
-                    {"workload": name.workload, "mode": name.mode, "reference": str(reference), "write": write}
+                    {
+                        "workload": name.workload,
+                        "mode": name.mode,
+                        "reference": str(self.folder / f"{name.workload}.npz"),
+                        "write": write,
+                        "sizes": asdict(proof.sizes) if proof.sizes else None,
+                        "precisions": self.precisions,
+                    }
                 )
                 if answer is None:
                     answer = {"checks": [], "error": child.reason()}
                     child = None
-                certificate = _certificate(name, answer)
+                certificate = _certificate(proof, answer)
                 results.append((name, certificate))
                 self.progress(name, certificate)
         finally:
@@ -150,15 +179,16 @@ class _Child:
         self.log.close()
 
 
-def _certificate(name: ProgramName, answer: dict[str, Any]) -> Certificate:
+def _certificate(proof: Proof, answer: dict[str, Any]) -> Certificate:
+    name = proof.program
     kind = impls.WORKLOADS[name.workload].kind
     certificate = {
         "workload": name.workload,
         "framework": name.framework,
         "mode": name.mode,
         "reference": "NumPy" if kind == "kernel" else f"{reference_framework()} eager float64",
-        "sizes": SIZES[kind],
-        "code_hash": code_hash(name),
+        "sizes": str(proof.sizes) if proof.sizes else "the case's own",
+        "code_hash": code_hash(proof),
         "passed": answer["error"] is None and all(check["passed"] for check in answer["checks"]),
         **answer,
     }
@@ -167,20 +197,21 @@ def _certificate(name: ProgramName, answer: dict[str, Any]) -> Certificate:
     return certificate
 
 
-def code_hash(name: ProgramName) -> str:
-    """Hash of all that a certificate proves: the sources of impls, the versions, the reference, the program."""
+def code_hash(proof: Proof) -> str:
+    """Hash of all that a certificate proves: the sources of impls, the versions, the reference, the program, sizes."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    package = impls.WORKLOADS[name.workload].package.split(".")[1:-1]
+    package = impls.WORKLOADS[proof.program.workload].package.split(".")[1:-1]
     own = root.joinpath(*package)
-    for path in sorted([*root.glob("*.py"), *root.glob("frameworks/*.py"), *own.glob("*.py")]):
+    shared = (root.glob(pattern) for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py"))
+    for path in sorted([*chain.from_iterable(shared), *own.glob("*.py")]):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     for distribution in VERSIONED:
         try:
             digest.update(f"{distribution} {version(distribution)}".encode())
         except PackageNotFoundError:
             continue
-    digest.update(f"{name} {reference_framework()}".encode())
+    digest.update(f"{proof} {reference_framework()}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -189,8 +220,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evenbench"
 
 
-def _cached(name: ProgramName) -> Certificate | None:
-    path = cache_folder() / "certificates" / f"{code_hash(name)}.json"
+def _cached(proof: Proof) -> Certificate | None:
+    path = cache_folder() / "certificates" / f"{code_hash(proof)}.json"
     try:
         certificate = json.loads(path.read_text())
     except (OSError, ValueError):  # absent or cut off: prove it again

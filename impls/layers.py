@@ -13,7 +13,7 @@ class Layer:
     """One convolution or dense layer, with the bias or the batch norm that may follow it.
 
     positions: in how many places the kernel is applied to one image: the output's pixels, a transposed convolution's
-    input pixels, 1 for a dense layer.
+    input pixels, 1 for a dense layer; 0 for a layer that only training applies.
     """
 
     name: str

@@ -19,7 +19,7 @@ def rows() -> list[dict[str, Any]]:
             "kind": workload.kind,
             "title": workload.title,
             "parameters": workload.parameters(),
-            "macs": workload.macs(),
+            "macs": sum(workload.macs()),
             "memory": {phase: memory[phase].get(workload.name) for phase in ("inference", "training")},
         }
         for workload in impls.WORKLOADS.values()

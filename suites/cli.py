@@ -12,6 +12,7 @@ import typer
 
 from hwprobe.__main__ import probe
 from reports.command import compare, report
+from suites import weights_command
 
 INTERNAL, USAGE, FAILED = 1, 2, 3
 
@@ -32,8 +33,8 @@ def verify(
 ) -> None:
     """Prove that the programs of a workload do the same work, in every mode that the profile times.
 
-    The profile is EVENBENCH_PROFILE (quick, standard, full; default quick). What was proven before, for the same code
-    and versions, is read from the cache.
+    The profile is EVENBENCH_PROFILE (quick, standard, full; default quick); from standard on, bfloat16 is proven too.
+    What was proven before, for the same code and versions, is read from the cache.
 
     Exit codes: 0 proven; 2 wrong usage; 3 a proof failed.
 
@@ -46,11 +47,12 @@ def verify(
     chosen = workloads or []
     if strangers := [name for name in chosen if name not in impls.WORKLOADS]:
         _fail(f"no such workload: {', '.join(strangers)} (there are {', '.join(impls.WORKLOADS)})")
-    programs = certificates.programs(chosen, profiles.current())
+    profile = profiles.current()
+    programs = certificates.programs(chosen, profile)
     if not programs:
         _fail("none of the frameworks is installed: " + "; ".join(filter(None, map(impls.missing, impls.FRAMEWORKS))))
     with certificates.progress(len(programs)) as progress:
-        found = prove(programs, progress)
+        found = prove(programs, progress, precisions=profile.precisions)
     if as_json:
         import json
 
@@ -84,6 +86,37 @@ def run(
     os.execve(command[0], command, environment)
 
 
+@app.command("run-model")
+def run_model(
+    workload: Annotated[str, typer.Argument(help="A model of `evenbench workloads`.")],
+    framework: Annotated[str, typer.Option(help="pytorch, tensorflow, keras-tensorflow, keras-torch or keras-jax.")],
+    images: Annotated[Path, typer.Option("--input", help="Images: .npy, float32, (batch, height, width, 3).")],
+    out: Annotated[Path, typer.Option(help="Where the outputs go: .npz, channels last, under the spec's names.")],
+    weights: Annotated[Path | None, typer.Option(help=".npz under canonical names. Default: the seeded ones.")] = None,
+    mode: Annotated[str, typer.Option(help="eager, graph or compiled. Default: the framework's first.")] = "",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or float64.")] = "float32",
+    gradients: Annotated[bool, typer.Option("--gradients", help="Write the loss and its gradients, too.")] = False,
+    targets: Annotated[
+        Path | None, typer.Option(help="Labels or masks for the loss: .npy of integers. Default: class 0.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes. Default: the weights', else 1000.")] = None,
+    width: Annotated[float, typer.Option(help="Factor of all channels.")] = 1.0,
+) -> None:
+    """Run one program on your own images and write what comes out: to check it from outside.
+
+    Weights: `evenbench weights init` and `evenbench weights import` write them.
+
+    Exit codes: 0 done; 2 wrong usage or input.
+
+    Example: evenbench run-model resnet50 --framework tensorflow --input x.npy --out y.npz --gradients
+    """
+    from suites.run_model import run as run_program
+
+    names = run_program(workload, framework, mode, precision, images, weights, targets, gradients, classes, width, out)
+    print(f"{out}: {len(names)} arrays ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})")
+
+
+app.add_typer(weights_command.app)
 app.command()(report)
 app.command()(compare)
 

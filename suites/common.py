@@ -5,13 +5,16 @@ asv's idea of what is measured is in the names and units here, so raise `version
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
+import impls
 from suites import session
 from suites.plan import Case, Program
+from suites.profiles import PROFILES, Profile, Size
 
 Samples = dict[str, Any]
 
@@ -138,13 +141,21 @@ class Fit(Metrics):
     track_seconds.unit = "seconds"  # type: ignore[attr-defined]
 
 
-def programs(kind: str) -> list[list[str]]:
-    """The parameters that name a program: workloads of a kind, frameworks, modes.
+def workloads(task: str | None) -> list[str]:
+    """The models of a task, or the kernels."""
+    return [name for name, work in impls.WORKLOADS.items() if (work.model.task if work.model else None) == task]
+
+
+def sizes(task: str, sizes_of: Callable[[Profile, str], Iterable[Size]]) -> list[str]:
+    """The labels of the sizes of all profiles and models of a task, each once."""
+    found = (size for profile in PROFILES.values() for name in workloads(task) for size in sizes_of(profile, name))
+    return list(dict.fromkeys(size.label for size in found))
+
+
+def programs(task: str | None) -> list[list[str]]:
+    """The parameters that name a program: workloads of a task (or the kernels), frameworks, modes.
 
     They are the same in every profile, so that asv can lay results of different profiles side by side.
     """
-    import impls
-
-    workloads = [name for name, workload in impls.WORKLOADS.items() if workload.kind == kind]
     modes = dict.fromkeys(mode for modes in impls.MODES.values() for mode in modes)
-    return [workloads, list(impls.FRAMEWORKS), [mode for mode in ("eager", "graph", "compiled") if mode in modes]]
+    return [workloads(task), list(impls.FRAMEWORKS), [mode for mode in ("eager", "graph", "compiled") if mode in modes]]

@@ -18,6 +18,7 @@ DISTRIBUTIONS = {  # a package may come from one of several distributions
     "torch": ("torch",),
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel"),
     "keras": ("keras",),
+    "jax": ("jax",),
     "numpy": ("numpy",),
     "scikit-learn": ("scikit-learn",),
     "asv": ("asv",),

@@ -2,7 +2,7 @@
 
 from suites import common
 
-PROGRAMS = common.programs("kernel")
+PROGRAMS = common.programs(None)
 NAMES = ["workload", "framework", "mode"]
 
 

@@ -60,8 +60,8 @@ def _weights(run: StageRun) -> Path:
     manifest, profile = run.crew.run.manifest, run.profile
     recipe = {
         "steps": profile.fit_steps,
-        "size": profile.fit_size,
-        "classes": profile.classes,
+        "size": run.stage.size,
+        "classes": profile.digits,
         "seed": profile.seed,
         "source": manifest["source"],
         "versions": manifest["versions"],

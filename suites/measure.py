@@ -32,7 +32,7 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     programs = group.programs
     steps = len(programs) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
-        _certify(run, programs, progress)
+        _certify(run, programs, profile, progress)
         for process in range(profile.processes):
             _measure_process(run, group, Crew(run, group, profile, python, threads), process, progress)
 
@@ -93,7 +93,7 @@ def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:
     records.append(record)
 
 
-def _certify(run: Run, programs: list[Program], progress: Progress) -> None:
+def _certify(run: Run, programs: list[Program], profile: Profile, progress: Progress) -> None:
     """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking."""
     names = [equivalence.ProgramName(*program) for program in programs]
 
@@ -104,7 +104,7 @@ def _certify(run: Run, programs: list[Program], progress: Progress) -> None:
             progress.advance()
 
     start = time.monotonic()
-    for certificate in equivalence.verify(names, report):
+    for certificate in equivalence.verify(names, report, precisions=profile.precisions):
         run.certify(certificate)
     run.spend("verifying", time.monotonic() - start)
     run.save()

@@ -99,15 +99,15 @@ def offered(case: Case, profile: Profile) -> str | None:
     kernel = group_of(workload) == KERNELS
     if not kernel and workload not in profile.models:
         return f"the profile {profile.name} does not run {workload}"
-    sizes = {
-        "cold start": profile.inference_sizes[:1],
+    sizes_of = {
+        "cold start": profile.cold_sizes,
         "inference": profile.inference_sizes,
         "training": profile.training_sizes,
-    }.get(case.phase, (profile.fit_size,))
+    }.get(case.phase, profile.fit_sizes)
     modes = profile.kernel_modes if kernel else profile.modes
     if mode not in modes[framework]:
         return f"the profile {profile.name} does not run {framework} in mode {mode}"
-    if not kernel and case.size not in [size.label for size in sizes]:
+    if not kernel and case.size not in [size.label for size in sizes_of(workload)]:
         return f"the profile {profile.name} has no {case.phase} at {case.size}"
     return None
 
@@ -121,26 +121,31 @@ def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], want
 
 def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
     programs = _programs(name, profile.modes, missing)
-    stages = []
-    for size in profile.inference_sizes:
-        cold = size == profile.inference_sizes[0]
-        found = (
-            p
-            for p in programs
-            if wanted(Case("inference", p, size.label)) or (cold and wanted(Case("cold start", p, size.label)))
-        )
-        stages.append(Stage("inference", name, size, tuple(found)))
-    for size in profile.training_sizes:
-        found = (p for p in programs if wanted(Case("training", p, size.label)))
-        stages.append(Stage("training", name, size, tuple(found)))
-    size = profile.fit_size
-    accuracy = tuple(p for p in programs if wanted(Case("accuracy", p, size.label)))
-    fit = tuple(p for p in programs if wanted(Case("fit", p, size.label)))
+
+    def stage(size: Size, *phases: str) -> Stage:
+        found = (p for p in programs if any(wanted(Case(phase, p, size.label)) for phase in phases))
+        return Stage(phases[0], name, size, tuple(found))
+
+    cold = profile.cold_sizes(name)
+    stages = [
+        stage(size, "inference", "cold start") if size in cold else stage(size, "inference")
+        for size in profile.inference_sizes(name)
+    ]
+    stages += [stage(size, "training") for size in profile.training_sizes(name)]
+    model = impls.WORKLOADS[name].model
+    if model and model.task == "classification":
+        (size,) = profile.fit_sizes(name)
+        stages += _learning(stage(size, "fit"), stage(size, "accuracy"), profile)
+    return stages
+
+
+def _learning(fit: Stage, accuracy: Stage, profile: Profile) -> list[Stage]:
+    """The training whose weights the accuracy needs, then the accuracy."""
     if profile.fit_all:
-        fits = [Stage("fit", name, size, (program,), program.label) for program in fit or accuracy[:1]]
-    else:  # one program trains for all; the others stand in if it fails
-        fits = [Stage("fit", name, size, tuple(dict.fromkeys((*fit, *accuracy))))]
-    return [*stages, *fits, Stage("accuracy", name, size, accuracy)]
+        programs = fit.programs or accuracy.programs[:1]
+        return [*(fit._replace(programs=(program,), part=program.label) for program in programs), accuracy]
+    # One program trains for all; the others stand in if it fails.
+    return [fit._replace(programs=tuple(dict.fromkeys((*fit.programs, *accuracy.programs)))), accuracy]
 
 
 def _programs(name: str, modes: Mapping[str, tuple[str, ...]], missing: Mapping[str, str | None]) -> list[Program]:

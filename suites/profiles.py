@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import impls
+from impls.models import Model
 
 VARIABLE = "EVENBENCH_PROFILE"
 Modes = Mapping[str, tuple[str, ...]]  # framework -> execution modes
@@ -36,18 +37,40 @@ class Profile:
     processes: int  # how often all that is started afresh
     modes: Modes  # of models
     kernel_modes: Modes
-    inference_sizes: tuple[Size, ...]
-    training_sizes: tuple[Size, ...]
+    inference_batches: tuple[int, ...]  # at the paper's image size
+    small_training_batch: int  # at the model's small image size, which is 32 px or little more
+    training_batches: tuple[int, ...]  # at the paper's image size
+    precisions: tuple[str, ...]  # of the certificates; float64 is always one, measured is float32
     fit_steps: int
     fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
     stage_limit_s: float  # measured calls of one workload and size beyond which there are fewer blocks
     kernel_limit_s: float  # a call of a kernel beyond which it is left out
     settle_calls: int = 1  # discarded at the start of a turn of short calls: the caches hold another program's data
-    classes: int = 10  # of the digits, for training; inference has ImageNet's
-    inference_classes: int = 1000
-    fit_size: Size = field(default=Size(32, 32))
+    digits: int = 10  # classes of the training of classification; everything else has the paper's
     timeout_s: int = 900  # wall clock of any one request to a worker, a fit's steps included
     seed: int = 0
+
+    def inference_sizes(self, workload: str) -> tuple[Size, ...]:
+        """The sizes of a model's inference; its cold start is the first one's."""
+        return tuple(Size(_model(workload).image_size, batch) for batch in self.inference_batches)
+
+    def cold_sizes(self, workload: str) -> tuple[Size, ...]:
+        """The size of a model's cold start."""
+        return self.inference_sizes(workload)[:1]
+
+    def training_sizes(self, workload: str) -> tuple[Size, ...]:
+        """The sizes of a model's training step."""
+        full = (Size(_model(workload).image_size, batch) for batch in self.training_batches)
+        return (Size(_model(workload).small_size, self.small_training_batch), *full)
+
+    def fit_sizes(self, workload: str) -> tuple[Size, ...]:
+        """The size of a classifier's training on the digits, and of its evaluation there."""
+        return self.training_sizes(workload)[:1]
+
+    def num_classes(self, workload: str, phase: str) -> int:
+        """Classes of a model in a phase."""
+        model = _model(workload)
+        return self.digits if model.task == "classification" and phase != "inference" else model.num_classes
 
 
 QUICK = Profile(
@@ -63,15 +86,19 @@ QUICK = Profile(
         "tensorflow": ("graph",),
         "keras-tensorflow": ("graph",),
         "keras-torch": ("eager",),
+        "keras-jax": ("compiled",),
     },
     kernel_modes={
         "pytorch": ("eager",),
         "tensorflow": ("eager", "graph"),
         "keras-tensorflow": ("eager", "graph"),
         "keras-torch": ("eager",),
+        "keras-jax": ("compiled",),
     },
-    inference_sizes=(Size(224, 1),),
-    training_sizes=(Size(32, 32),),
+    inference_batches=(1,),
+    small_training_batch=32,
+    training_batches=(),
+    precisions=("float64", "float32"),
     fit_steps=120,
     fit_all=False,
     stage_limit_s=60,
@@ -87,8 +114,10 @@ STANDARD = Profile(
     processes=1,
     modes=impls.MODES,
     kernel_modes=impls.MODES,
-    inference_sizes=(Size(224, 1),),
-    training_sizes=(Size(32, 32), Size(224, 8)),
+    inference_batches=(1,),
+    small_training_batch=32,
+    training_batches=(8,),
+    precisions=("float64", "float32", "bfloat16"),
     fit_steps=150,
     fit_all=True,
     stage_limit_s=300,
@@ -105,8 +134,10 @@ FULL = Profile(
     processes=3,
     modes=impls.MODES,
     kernel_modes=impls.MODES,
-    inference_sizes=(Size(224, 1), Size(224, 8)),
-    training_sizes=(Size(32, 32), Size(224, 8)),
+    inference_batches=(1, 8),
+    small_training_batch=32,
+    training_batches=(8,),
+    precisions=("float64", "float32", "bfloat16"),
     fit_steps=300,
     fit_all=True,
     stage_limit_s=1200,
@@ -128,6 +159,7 @@ def current() -> Profile:
     return get(os.environ.get(VARIABLE) or QUICK.name)
 
 
-def sizes(kind: str) -> list[str]:
-    """The labels of the "inference_sizes" or "training_sizes" of all profiles, each once."""
-    return list(dict.fromkeys(size.label for profile in PROFILES.values() for size in getattr(profile, kind)))
+def _model(workload: str) -> Model:
+    model = impls.WORKLOADS[workload].model
+    assert model
+    return model

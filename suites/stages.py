@@ -41,7 +41,9 @@ class StageRun:
     @property
     def is_cold(self) -> bool:
         """Whether its first calls are the programs' cold starts."""
-        return self.stage.phase == "inference" and self.stage.size in (None, self.profile.inference_sizes[0])
+        size = self.stage.size
+        cold = size is None or size in self.profile.cold_sizes(self.stage.workload)
+        return cold and self.stage.phase == "inference"
 
     def key(self, program: Program) -> str:
         """The name of a loaded program in its worker."""
@@ -51,10 +53,9 @@ class StageRun:
         """What a worker has to know to build a program and its inputs."""
         if self.stage.size is None:
             return {"program": program._asdict(), "options": {}, "size": {}, "seed": self.profile.seed}
-        inference = self.stage.phase == "inference"
         return {
             "program": program._asdict(),
-            "options": {"num_classes": self.profile.inference_classes if inference else self.profile.classes},
+            "options": {"num_classes": self.profile.num_classes(self.stage.workload, self.stage.phase)},
             "size": self.stage.size._asdict(),
             "seed": self.profile.seed,
         }

@@ -88,6 +88,22 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     }
 
 
+def load_reference(
+    key: str, phase: str, program: Answer, num_classes: int, image_size: int, batch_size: int, seed: int
+) -> Answer:
+    """Build the public implementation of a model and call it for the first time: its multiply-accumulates."""
+    from impls import references
+
+    purpose = "train" if phase == "training" else "predict"
+    arrays = impls.example(program["workload"], purpose, image_size, batch_size, num_classes, seed)
+    built = references.load(**program, num_classes=num_classes, image_size=image_size)
+    inputs = built.prepare(*arrays)
+    _call(built, phase)(*inputs)
+    runtime.synchronize()
+    programs[key] = (built, inputs)
+    return {"macs": sum(built.macs(inputs[0][:1]))}
+
+
 def warm_up(key: str, phase: str, calls: int) -> Answer:
     """Discarded calls, at least one: seconds of the last."""
     program, inputs = programs[key]
@@ -160,7 +176,7 @@ def drop(key: str) -> Answer:
     return {}
 
 
-REQUESTS = {f.__name__: f for f in (import_framework, load, warm_up, measure, fit, evaluate, drop)}
+REQUESTS = {f.__name__: f for f in (import_framework, load, load_reference, warm_up, measure, fit, evaluate, drop)}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "resource_exhausted", "oom when")
 
 

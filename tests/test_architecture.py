@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("hwprobe", "impls", "reports", "suites")
 ALLOWED = {"hwprobe": set(), "impls": set(), "reports": set(), "suites": {"impls", "hwprobe"}}
-FRAMEWORKS = {"torch", "tensorflow", "keras"}
+FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
 # The one file that knows every room: it hands over to the rooms' own commands.
 FRONT_DOOR = {Path("suites/cli.py"): {"reports"}}
 TOP_LEVEL = {
@@ -45,7 +45,7 @@ def test_imports_go_along_the_arrows(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_frameworks_stay_in_their_own_files(path: Path) -> None:
     if is_twin(path):
-        other = {"pytorch": {"tensorflow", "keras"}, "tensorflow": {"torch", "keras"}}.get(
+        other = {"pytorch": {"tensorflow", "keras", "jax"}, "tensorflow": {"torch", "keras", "jax"}}.get(
             path.stem.split("_")[-1], set()
         )
         assert not imported(path) & other, f"{path} belongs to one framework"

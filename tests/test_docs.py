@@ -12,7 +12,7 @@ from suites import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = ("probe", "verify", "run", "report", "compare", "workloads")
+COMMANDS = ("probe", "verify", "run", "run-model", "report", "compare", "workloads")
 
 
 def evenbench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,14 +30,14 @@ def shown(command: str) -> str:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    named = {"bench", "test", "setup", "probe", "verify", "run", "report", "preview", "lint", "clean"}
+    named = {"bench", "test", "setup", "probe", "verify", "run", "report", "preview", "fairness", "lint", "clean"}
     assert named <= set(re.findall(r"^([a-z]+):", makefile, re.M))
     for target in re.findall(r"make ([a-z]+)", README):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
 def test_commands_of_the_readme_exist() -> None:
-    assert set(re.findall(r"evenbench ([a-z]+)", README)) - {"tells", "commit"} <= set(COMMANDS)
+    assert set(re.findall(r"evenbench ([a-z-]+)", README)) - {"tells", "commit"} <= {*COMMANDS, "weights"}
     for command in COMMANDS:
         assert f"`evenbench {command}" in README
 
@@ -47,6 +47,11 @@ def test_help_has_an_example_that_parses(command: str) -> None:
     answer = evenbench(command, "--help")
     assert answer.returncode == 0
     assert f"Example: evenbench {command}" in " ".join(answer.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["import", "init"])
+def test_help_of_weights_has_an_example(command: str) -> None:
+    assert f"Example: evenbench weights {command}" in " ".join(evenbench("weights", command, "--help").stdout.split())
 
 
 def test_workloads_are_those_of_the_readme() -> None:

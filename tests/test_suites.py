@@ -398,8 +398,7 @@ class TestMeasure:
             return ask_loaded(crew, key, do, **request)
 
         monkeypatch.setattr(Crew, "ask_loaded", note_process)
-        size = Size(32, 16)
-        profile = replace(TINY, blocks=7, fit_steps=3, fit_size=size, inference_sizes=(size,), training_sizes=(size,))
+        profile = replace(TINY, blocks=7, fit_steps=3, small_training_batch=16)
         programs = [Program("mobilenet_v2", name, "eager") for name in ("pytorch", "keras-torch")]
         phases = ("cold start", "inference", "training", "accuracy", "fit")
         group = plan.groups(profile, THERE, only(*programs, phases=phases))["mobilenet_v2"]

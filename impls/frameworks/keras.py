@@ -67,6 +67,8 @@ def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> 
 class Program:
     """A module in one execution mode: what the twins have in common."""
 
+    evaluation = {"training": False}  # noqa: RUF012  # how the module is called
+
     def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         self.module = module
         self.mode = mode
@@ -107,7 +109,7 @@ class Program:
 
     def forward_of(self, x: Any) -> Any:
         """x -> what comes out, in evaluation mode."""
-        return self.module(x, training=False)
+        return self.module(x, **self.evaluation)
 
     def _variable(self, name: str) -> keras.Variable:
         path, _, tensor = name.rpartition(".")
@@ -138,10 +140,16 @@ class Model(Program):
     ) -> None:
         super().__init__(module, mode, precision, tensors)
         self.loss = getattr(losses_keras, task)
-        self.optimizer_facts = optimizer
-        self.optimizer = optimizers_keras.build(module.trainable_variables, optimizer)
         self._forward = backend.forward(self, mode)
-        self._step = backend.step(self, mode)
+        self.use(optimizer)
+
+    def use(self, optimizer: Optimizer) -> None:
+        """Train with this optimiser from here on."""
+        backend.read_back(self)
+        self.optimizer_facts = optimizer
+        self.optimizer = optimizers_keras.build(self.module.trainable_variables, optimizer)
+        self._step = backend.step(self, self.mode)
+        backend.forget(self)
 
     def predict(self, images: Any) -> tuple[Any, ...]:
         """Images -> what comes out, in evaluation mode."""
@@ -186,6 +194,8 @@ class Model(Program):
 class Kernel(Program):
     """One operation, forward and backward."""
 
+    evaluation: dict[str, bool] = {}  # noqa: RUF012  # an operation has no modes
+
     def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         super().__init__(module, mode, precision, tensors)
         self._forward = backend.forward(self, mode)
@@ -198,7 +208,3 @@ class Kernel(Program):
     def train_step(self, x: Any, cotangent: Any) -> tuple[Any, Any]:
         """Forward and backward -> gradient by input, gradient by weight."""
         return self._backward(x, cotangent)
-
-    def forward_of(self, x: Any) -> Any:
-        """Input -> output."""
-        return self.module(x)

@@ -19,7 +19,7 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
     """x -> outputs, in evaluation mode."""
 
     def call(trainable: Values, others: Values, x: jax.Array) -> Any:
-        return program.module.stateless_call(trainable, others, x, training=False)[0]
+        return program.module.stateless_call(trainable, others, x, **program.evaluation)[0]
 
     compiled = compile(call, mode)
 
@@ -83,9 +83,7 @@ def forget(program: Any) -> None:
 
 def _values(program: Any) -> tuple[Values, Values, Values]:
     if program.values is None:
-        trainable, others, state = (
-            [variable.value for variable in variables] for variables in _variables(program)
-        )
+        trainable, others, state = ([variable.value for variable in variables] for variables in _variables(program))
         program.values = (trainable, others, state)
     return program.values
 

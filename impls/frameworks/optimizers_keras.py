@@ -1,7 +1,7 @@
 """The optimisers in Keras, on any backend. The definitions stand in impls/optimizer.py.
 
-Keras' own classes, not subclasses: on PyTorch it has faster ones for just these, and would not take them for a subclass.
-What its definitions lack is done to their inputs, a step at a time.
+Keras' own classes, not subclasses: on PyTorch it has faster ones for just these, and would not take them for a
+subclass. What its definitions lack is done to their inputs, a step at a time.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from impls.optimizer import Adam, Optimizer
+from impls.optimizer import Adam, Optimizer, StochasticGradientDescent
 
 
 def build(variables: Sequence[tf.Variable], facts: Optimizer) -> "AdamOptimizer | SGDOptimizer":
@@ -15,7 +15,7 @@ def build(variables: Sequence[tf.Variable], facts: Optimizer) -> "AdamOptimizer 
 class SGDOptimizer(tf.Module):
     """Stochastic gradient descent; first_moments: a variable for each of the given ones, in their order."""
 
-    def __init__(self, variables: Sequence[tf.Variable], facts: Optimizer) -> None:
+    def __init__(self, variables: Sequence[tf.Variable], facts: StochasticGradientDescent) -> None:
         super().__init__()
         self.facts = facts
         self.first_moments = [tf.Variable(tf.zeros_like(variable)) for variable in variables]

@@ -136,9 +136,13 @@ class Model(Program):
     ) -> None:
         super().__init__(module, mode, precision, tensors)
         self.loss = getattr(losses_pytorch, task)
-        self.optimizer = optimizers_pytorch.build(module.parameters(), optimizer)
         self._forward = compile(self._forward_of, mode)
         self._loss = compile(self._loss_of, mode)
+        self.use(optimizer)
+
+    def use(self, optimizer: Optimizer) -> None:
+        """Train with this optimiser from here on."""
+        self.optimizer = optimizers_pytorch.build(self.module.parameters(), optimizer)
 
     def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Images -> what comes out, in evaluation mode."""
@@ -146,9 +150,7 @@ class Model(Program):
         with torch.inference_mode():
             return self._forward(images)
 
-    def train_step(
-        self, images: torch.Tensor, *targets: torch.Tensor
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    def train_step(self, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
         self.module.train()
         self.optimizer.zero_grad(set_to_none=True)

@@ -124,9 +124,13 @@ class Model(Program):
     ) -> None:
         super().__init__(module, mode, precision, tensors)
         self.loss = getattr(losses_tensorflow, task)
-        self.optimizer = optimizers_tensorflow.build(module.trainable_variables, optimizer)
         self._forward = compile(self._forward_of, mode)
-        self._step = compile(self._step_of, mode)
+        self.use(optimizer)
+
+    def use(self, optimizer: Optimizer) -> None:
+        """Train with this optimiser from here on."""
+        self.optimizer = optimizers_tensorflow.build(self.module.trainable_variables, optimizer)
+        self._step = compile(self._step_of, self.mode)
 
     def predict(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Images -> what comes out, in evaluation mode."""

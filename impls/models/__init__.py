@@ -1,7 +1,8 @@
 """Models: each folder tells one model's whole story. Shared here: facts that every spec states alike."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, lcm
 from typing import Protocol
 
 from impls.layers import Layer
@@ -30,8 +31,9 @@ class Model:
     task: whose loss it is trained with: classification, segmentation or detection. image_size: pixels of a side, in
     the paper. multiple: what an image's side must be a multiple of, smallest: what it must not be below.
     num_classes: in the paper. outputs: names of what comes out, in training mode.
-    bfloat16: check of the certificate -> largest error allowed in that precision, as in relative_errors; twice what was
-    measured (evenbench verify MODEL --precision bfloat16), rounded up.
+    bfloat16: kind of the certificate's check -> largest distance allowed in that precision, relative, as
+    impls/certificate.py defines it. About three times the largest that any variant and framework had in
+    `evenbench verify MODEL --precision bfloat16`.
     """
 
     task: str
@@ -40,6 +42,18 @@ class Model:
     smallest: int
     multiple: int = 1
     outputs: tuple[str, ...] = ("logits",)
+    bfloat16: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def small_size(self) -> int:
+        """Pixels of a side for training that is quick: 32, or what the model needs; a multiple of the digits' 8."""
+        step = lcm(8, self.multiple)
+        return ceil(max(32, self.smallest) / step) * step
+
+    @property
+    def training_size(self) -> int:
+        """Pixels of a side of the proof's training: about 64, for it is the size that costs time."""
+        return ceil(max(64, self.smallest) / self.multiple) * self.multiple
 
 
 class Variant(Protocol):

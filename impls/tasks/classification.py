@@ -50,7 +50,7 @@ def fit(
     elapsed = 0.0
     for step, batch in enumerate(prepared, start=1):
         start = perf_counter()
-        loss = program.train_step(*batch)
+        loss, _ = program.train_step(*batch)
         runtime.synchronize()
         elapsed += perf_counter() - start
         losses.append(float(loss))
@@ -71,7 +71,8 @@ def evaluate(program: Any, split: Split, batch_size: int) -> dict[str, float]:
     for start in range(0, count, batch_size):
         chosen = np.arange(start, start + batch_size) % count
         (images,) = program.prepare(split.test_images[chosen])
-        predicted = np.append(predicted, program.to_numpy(program.predict(images)).argmax(axis=1))
+        (logits,) = program.predict(images)
+        predicted = np.append(predicted, program.to_numpy(logits).argmax(axis=1))
     predicted = predicted[:count]
     precision, recall, f1, _ = precision_recall_fscore_support(
         split.test_labels, predicted, average="macro", zero_division=0

@@ -43,7 +43,7 @@ class PrebuiltEnvironment(Environment):
             raise util.UserError(str(error)) from None
         self.dirty = bool(git("status", "--porcelain"))
         versions = self.interpreter["versions"]
-        ours = {name: versions[name] for name in ("torch", "tensorflow", "keras") if name in versions}
+        ours = {name: versions[name] for name in ("torch", "tensorflow", "keras", "jax") if name in versions}
         ours["profile"] = self.profile.name
         if self.dirty:
             ours["tree"] = "dirty"

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from impls.layers import Layer, dense, resized
 from impls.models import Model
 
-MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
+MODEL = Model(
+    task="classification",
+    image_size=224,
+    num_classes=1000,
+    smallest=32,
+    bfloat16={
+        "forward": 0.02,
+        "loss": 0.01,
+        "gradients": 0.04,
+        "gradients, median": 0.6,
+        "weights": 0.005,
+        "batch norm statistics": 0.1,
+    },
+)
 STEM_CHANNELS = 32
 # Output channels c, stride s of each depthwise separable convolution.
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * ((512, 1),), (1024, 2), (1024, 1))

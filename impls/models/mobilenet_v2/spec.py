@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from impls.layers import Layer, dense, resized
 from impls.models import Model, rounded
 
-MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
+MODEL = Model(
+    task="classification",
+    image_size=224,
+    num_classes=1000,
+    smallest=32,
+    bfloat16={
+        "forward": 0.02,
+        "loss": 0.01,
+        "gradients": 0.04,
+        "gradients, median": 0.6,
+        "weights": 0.005,
+        "batch norm statistics": 0.1,
+    },
+)
 STEM_CHANNELS = 32
 # Expansion t, output channels c, repeats n, stride s of the first repeat.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from impls.layers import Layer, dense, resized
 from impls.models import Model, rounded
 
-MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
+MODEL = Model(
+    task="classification",
+    image_size=224,
+    num_classes=1000,
+    smallest=32,
+    bfloat16={
+        "forward": 0.02,
+        "loss": 0.01,
+        "gradients": 0.04,
+        "gradients, median": 0.6,
+        "weights": 0.005,
+        "batch norm statistics": 0.1,
+    },
+)
 WIDTHS = (64, 128, 256, 512)  # of the 3x3 convolutions of each stage
 STEM_CHANNELS = 64
 

@@ -1,0 +1,28 @@
+"""Object detection: each model in every framework."""
+
+from suites import common
+from suites.profiles import Profile
+
+PROGRAMS = common.programs("detection")
+NAMES = ["workload", "framework", "mode", "size"]
+
+
+class Inference(common.Inference):
+    """Raw heads of a batch; decoding and suppression are a stage of their own."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.inference_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class Training(common.Training):
+    """One optimiser step: forward, loss, backward, update."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.training_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class ColdStart(common.ColdStart):
+    """Import, build and first call in a fresh process."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.cold_sizes)]  # noqa: RUF012
+    param_names = NAMES
