@@ -62,13 +62,13 @@ class Sizes:
 def full(workload: str) -> Sizes | None:
     """The sizes of the proof of a model as it is timed, None for a kernel, which has its own."""
     model = impls.WORKLOADS[workload].model
-    return Sizes(model.image_size, model.training_size, 4, model.num_classes) if model else None
+    return Sizes(model.image_size, model.training_size, model.training_batch, model.num_classes) if model else None
 
 
 def small(workload: str, width: float = 0.25) -> Sizes | None:
     """A proof of the same code that takes seconds."""
     model = impls.WORKLOADS[workload].model
-    return Sizes(model.training_size, model.training_size, 2, 10, width) if model else None
+    return Sizes(model.training_size, model.training_size, model.training_batch, 10, width) if model else None
 
 
 def certify(

@@ -10,7 +10,7 @@ from impls.layers import Tensor
 Weights = dict[str, np.ndarray]
 
 # The last batch norm of what a shortcut is added to, or of the shortcut.
-ENDS_OF_BRANCHES = ("expand.norm.weight", "second.norm.weight", "project.norm.weight", "shortcut.norm.weight")
+ENDS_OF_BRANCHES = tuple(f"{layer}.norm.weight" for layer in ("expand", "second", "project", "restore", "shortcut"))
 
 # canonical -> channels last (TensorFlow, Keras); the inverse permutation leads back.
 CHANNELS_LAST = {
@@ -20,6 +20,10 @@ CHANNELS_LAST = {
     "dense": (1, 0),  # (out, in) -> (in, out)
     "vector": (0,),
 }
+
+
+# What gives the logits.
+LAST = ("classifier.weight", "classifier.conv.weight", "output.conv.weight")
 
 
 def to_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
@@ -35,8 +39,9 @@ def from_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
 def initial(tensors: Mapping[str, Tensor], seed: int) -> Weights:
     """Weights to start training from.
 
-    He normal, fan out, for convolutions (He et al. 2015, section 2.2); normal(0, 0.01) for dense layers; batch norm
-    as the identity, but zero for the last scale of each of ResNet's blocks (Goyal et al. 2017, section 5.1).
+    He normal, fan out, for convolutions (He et al. 2015, section 2.2); normal(0, 0.01) for dense layers and for what
+    gives the logits; batch norm as the identity, but zero for the last scale of each of ResNet's blocks (Goyal et al.
+    2017, section 5.1).
     """
     return {name: _initial(name, tensor, _generator(name, seed)) for name, tensor in tensors.items()}
 
@@ -48,7 +53,7 @@ def perturbed(tensors: Mapping[str, Tensor], seed: int) -> Weights:
     shifts keep most activations two standard deviations from a ReLU's kink: in training mode few change sides by
     rounding (each one that does is a jump in the gradient), while in evaluation mode, whose statistics differ, many
     are cut off. Branches that are added up shift less, lest their sum's mean drown its spread. Small logits keep the
-    softmax from multiplying rounding errors.
+    softmax from multiplying rounding errors, and biases smaller still leave the logits to what the images say.
     """
     weights = initial(tensors, seed)
     for name, weight in weights.items():
@@ -62,14 +67,17 @@ def perturbed(tensors: Mapping[str, Tensor], seed: int) -> Weights:
             weights[name] = generator.normal(0.0, 0.1, weight.shape)
         elif name.endswith("running_var"):
             weights[name] = generator.uniform(0.5, 1.5, weight.shape)
-        elif tensors[name].kind == "dense":
+        elif name.endswith(LAST):
             weights[name] = np.multiply(weight, 0.1)
-            weights[name.removesuffix("weight") + "bias"] = generator.normal(0.0, 0.1, weight.shape[:1])
+        elif tensors[name].kind == "dense":
+            weights[name] = generator.normal(0.0, np.sqrt(2.0 / weight.shape[1]), weight.shape)
+        elif name.endswith(".bias") and not name.endswith("norm.bias"):
+            weights[name] = generator.normal(0.0, 0.03, weight.shape)
     return weights
 
 
 def _initial(name: str, tensor: Tensor, generator: np.random.Generator) -> np.ndarray:
-    if tensor.kind == "dense":
+    if tensor.kind == "dense" or name.endswith(LAST):
         return generator.normal(0.0, 0.01, tensor.shape)
     if tensor.kind != "vector":
         outputs = tensor.shape[1] if tensor.kind == "transposed" else tensor.shape[0]

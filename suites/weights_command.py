@@ -25,7 +25,7 @@ def import_(
     out: Out,
     source: Annotated[
         str,
-        typer.Option("--from", metavar="torchvision|keras|timm|darknet", help="Whose model it is a checkpoint of."),
+        typer.Option("--from", metavar="SOURCE", help="Whose checkpoint: torchvision, keras, timm or darknet."),
     ],
     width: Width = 1.0,
 ) -> None:

@@ -70,8 +70,8 @@ def test_readme_names_every_profile_and_setting() -> None:
     for name in profiles.PROFILES:
         assert f"`{name}`" in README
     assert profiles.VARIABLE in README
-    quick = profiles.QUICK
-    assert quick.training_sizes == quick.fit_size == profiles.Size(32, 32) or quick.training_sizes == ((32, 32),)
+    for model in profiles.QUICK.models:
+        assert profiles.QUICK.training_sizes(model) == profiles.QUICK.fit_sizes(model) == (profiles.Size(32, 32),)
     assert "it trains at 32 px, batch 32" in README
 
 

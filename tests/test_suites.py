@@ -18,7 +18,7 @@ from suites import files, memory, plan, profiles, store, worker, worker_process
 from suites.crew import Crew
 from suites.measure import measure
 from suites.plan import Case, Program
-from suites.profiles import QUICK, Size
+from suites.profiles import QUICK
 from suites.session import MeasurementError, Session
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +89,7 @@ class TestPlan:
             "tensorflow/graph",
             "keras-tensorflow/graph",
             "keras-torch/eager",
+            "keras-jax/compiled",
         ]
 
     def test_models_have_a_process_each_and_kernels_share_their_frameworks(self):

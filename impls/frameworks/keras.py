@@ -25,6 +25,7 @@ backend = import_module(f"impls.frameworks.keras_on_{BACKEND}")
 # Keras' default is channels last everywhere; on PyTorch that would transpose around every convolution.
 keras.config.set_image_data_format("channels_first" if engine.LAYOUT == "NCHW" else "channels_last")
 
+WEIGHTS = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
 VARIABLES = {"weight": "kernel", "bias": "bias"}
 NORM_VARIABLES = {
     "weight": "gamma",
@@ -52,7 +53,7 @@ def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> 
 
     In bfloat16 the weights are float32, and the layers compute in bfloat16.
     """
-    floatx = "float64" if precision == "float64" else "float32"
+    floatx = WEIGHTS[precision]
     if BACKEND == "jax":
         engine.set_precision(precision)
     keras.config.set_floatx(floatx)
@@ -73,7 +74,7 @@ class Program:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = "float64" if precision == "float64" else "float32"
+        self.dtype = WEIGHTS[precision]
         self.variables = {name: self._variable(name) for name in tensors}
         self.values: Any = None  # of the variables between steps, where the backend keeps them
 

@@ -88,9 +88,7 @@ def conv(x: KerasTensor, name: str, out_channels: int, kernel_size: int = 1) -> 
 
 def transposed_conv(x: KerasTensor, name: str, out_channels: int) -> KerasTensor:
     """Transposed 2x2 convolution at stride 2 with bias: twice the height and width."""
-    return layers.Conv2DTranspose(
-        out_channels, 2, strides=2, kernel_initializer="zeros", name=layer_name(f"{name}.conv")
-    )(x)
+    return Conv2DTranspose(out_channels, 2, strides=2, kernel_initializer="zeros", name=layer_name(f"{name}.conv"))(x)
 
 
 def dense(x: KerasTensor, name: str, out_channels: int) -> KerasTensor:

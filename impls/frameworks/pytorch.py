@@ -13,6 +13,7 @@ from impls.layers import Tensor
 from impls.optimizer import Optimizer
 
 LAYOUT = "NCHW"
+WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
 def configure(threads: int) -> None:
@@ -50,7 +51,7 @@ def versions() -> dict[str, str]:
 
 def build(twin: Callable[..., nn.Module], precision: str, *arguments: Any) -> nn.Module:
     """What the twin builds. In bfloat16 the weights are float32, and autocast chooses what computes in bfloat16."""
-    return twin(*arguments).to(device(), _weights_dtype(precision))
+    return twin(*arguments).to(device(), WEIGHTS[precision])
 
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
@@ -82,7 +83,7 @@ class Program:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = _weights_dtype(precision)
+        self.dtype = WEIGHTS[precision]
         self.autocast = torch.autocast(torch.device(device()).type, torch.bfloat16, enabled=precision == "bfloat16")
 
     def prepare(self, *arrays: np.ndarray) -> tuple[torch.Tensor, ...]:
@@ -191,7 +192,3 @@ class Kernel(Program):
         """Forward and backward -> gradient by input, gradient by weight."""
         x = x.detach().requires_grad_()
         return torch.autograd.grad(self._forward(x), (x, self.module.weight), cotangent)
-
-
-def _weights_dtype(precision: str) -> torch.dtype:
-    return torch.float64 if precision == "float64" else torch.float32

@@ -14,6 +14,7 @@ from impls.optimizer import Optimizer
 from impls.weights import from_channels_last, to_channels_last
 
 LAYOUT = "NHWC"
+WEIGHTS = {"float32": tf.float32, "bfloat16": tf.float32, "float64": tf.float64}
 
 
 def configure(threads: int) -> None:
@@ -74,7 +75,7 @@ class Program:
         self.module = module
         self.mode = mode
         self.tensors = tensors
-        self.dtype = tf.float64 if precision == "float64" else tf.float32
+        self.dtype = WEIGHTS[precision]
         self.variables = {variable.name.removesuffix(":0"): variable for variable in module.variables}
 
     def prepare(self, *arrays: np.ndarray) -> tuple[tf.Tensor, ...]:

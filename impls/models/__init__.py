@@ -30,7 +30,8 @@ class Model:
 
     task: whose loss it is trained with: classification, segmentation or detection. image_size: pixels of a side, in
     the paper. multiple: what an image's side must be a multiple of, smallest: what it must not be below.
-    num_classes: in the paper. outputs: names of what comes out, in training mode.
+    num_classes: in the paper. outputs: names of what comes out, in training mode. training_size, training_batch: of the
+    certificate's training, small where the network bears it: batch norm over few values multiplies rounding errors.
     bfloat16: kind of the certificate's check -> largest distance allowed in that precision, relative, as
     impls/certificate.py defines it. About three times the largest that any variant and framework had in
     `evenbench verify MODEL --precision bfloat16`.
@@ -42,6 +43,8 @@ class Model:
     smallest: int
     multiple: int = 1
     outputs: tuple[str, ...] = ("logits",)
+    training_size: int = 64
+    training_batch: int = 4
     bfloat16: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -49,11 +52,6 @@ class Model:
         """Pixels of a side for training that is quick: 32, or what the model needs; a multiple of the digits' 8."""
         step = lcm(8, self.multiple)
         return ceil(max(32, self.smallest) / step) * step
-
-    @property
-    def training_size(self) -> int:
-        """Pixels of a side of the proof's training: about 64, for it is the size that costs time."""
-        return ceil(max(64, self.smallest) / self.multiple) * self.multiple
 
 
 class Variant(Protocol):

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from impls.layers import Layer, dense, resized
 from impls.models import BatchNorm, Model, rounded
 
-MODEL = Model(task="classification", image_size=224, num_classes=1000, smallest=32)
+MODEL = Model(
+    task="classification",
+    image_size=224,
+    num_classes=1000,
+    smallest=32,
+    bfloat16={
+        "forward": 0.03,
+        "loss": 0.01,
+        "gradients": 0.05,
+        "gradients, median": 0.5,
+        "weights": 0.002,
+        "batch norm statistics": 0.02,
+    },
+)
 BATCH_NORM = BatchNorm(epsilon=1e-3, update=0.01)
 STEM_CHANNELS = 16
 # Kernel size, expansion size, output channels, squeeze-and-excite, hard-swish (else ReLU), stride: a block a row.

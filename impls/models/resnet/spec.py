@@ -14,10 +14,10 @@ MODEL = Model(
     num_classes=1000,
     smallest=32,
     bfloat16={
-        "forward": 0.02,
+        "forward": 0.03,
         "loss": 0.01,
-        "gradients": 0.04,
-        "gradients, median": 0.6,
+        "gradients": 0.05,
+        "gradients, median": 0.5,
         "weights": 0.005,
         "batch norm statistics": 0.1,
     },

@@ -11,7 +11,23 @@ from impls.models import Model, rounded
 
 # The paper's tile of 572 px is made for unpadded convolutions. Padded, any multiple of 16 will do, and 256 px is where
 # others count the work of this network.
-MODEL = Model(task="segmentation", image_size=256, num_classes=2, smallest=32, multiple=16)
+MODEL = Model(
+    task="segmentation",
+    image_size=256,
+    num_classes=2,
+    smallest=32,
+    multiple=16,
+    training_size=32,
+    training_batch=2,
+    bfloat16={
+        "forward": 0.03,
+        "loss": 0.001,
+        "gradients": 0.2,
+        "gradients, median": 0.2,
+        "weights": 0.001,
+        "batch norm statistics": 0.01,
+    },
+)
 BASE_CHANNELS = 64
 LEVELS = 4  # of 2x2 maximum pooling on the way down, of transposed 2x2 convolutions on the way up
 

@@ -15,6 +15,14 @@ MODEL = Model(
     smallest=64,
     multiple=32,
     outputs=("head1", "head2", "head3"),
+    bfloat16={
+        "forward": 0.03,
+        "loss": 0.002,
+        "gradients": 0.02,
+        "gradients, median": 0.5,
+        "weights": 0.01,
+        "batch norm statistics": 0.15,
+    },
 )
 # The leaky ReLU's 0.1, as float32 has it: TensorFlow keeps a slope in float32 even where it computes in float64.
 SLOPE = 0.10000000149011612
@@ -75,7 +83,7 @@ class YOLOv3:
             for block in range(1, count + 1):
                 name, half = f"stage{stage}.block{block}", channels // 2
                 found.append(Layer(f"{name}.reduce", channels, half, positions=size**2))
-                found.append(Layer(f"{name}.spatial", half, channels, (3, 3), positions=size**2))
+                found.append(Layer(f"{name}.restore", half, channels, (3, 3), positions=size**2))
             in_channels = channels
         for head, (channels, skip) in enumerate(self.heads, start=1):
             name, wide = f"head{head}", 2 * channels

@@ -15,7 +15,7 @@ def leaky(x: KerasTensor) -> KerasTensor:
 def residual(x: KerasTensor, name: str, channels: int) -> KerasTensor:
     """1x1 to half the channels, 3x3 back, added to the input; nothing is activated behind the sum."""
     y = leaky(conv_norm(x, f"{name}.reduce", channels // 2))
-    y = leaky(conv_norm(y, f"{name}.spatial", channels, 3))
+    y = leaky(conv_norm(y, f"{name}.restore", channels, 3))
     return layers.Add()([x, y])
 
 

@@ -15,12 +15,12 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.reduce = conv_norm(channels, channels // 2)
-        self.spatial = conv_norm(channels // 2, channels, 3)
+        self.restore = conv_norm(channels // 2, channels, 3)
         self.leaky = nn.LeakyReLU(spec.SLOPE, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.leaky(self.reduce(x))
-        y = self.leaky(self.spatial(y))
+        y = self.leaky(self.restore(y))
         return x + y  # not in place: the leaky ReLU's gradient is taken from its output
 
 

@@ -17,11 +17,11 @@ class Residual(tf.Module):
     def __init__(self, name: str, channels: int) -> None:
         super().__init__()
         self.reduce = ConvNorm(f"{name}.reduce", channels, channels // 2)
-        self.spatial = ConvNorm(f"{name}.spatial", channels // 2, channels, 3)
+        self.restore = ConvNorm(f"{name}.restore", channels // 2, channels, 3)
 
     def __call__(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         y = leaky(self.reduce(x, training))
-        y = leaky(self.spatial(y, training))
+        y = leaky(self.restore(y, training))
         return x + y
 
 

@@ -15,6 +15,14 @@ MODEL = Model(
     smallest=64,
     multiple=32,
     outputs=("head1", "head2"),
+    bfloat16={
+        "forward": 0.03,
+        "loss": 0.002,
+        "gradients": 0.02,
+        "gradients, median": 0.2,
+        "weights": 0.01,
+        "batch norm statistics": 0.1,
+    },
 )
 # The leaky ReLU's 0.1, as float32 has it: TensorFlow keeps a slope in float32 even where it computes in float64.
 SLOPE = 0.10000000149011612
