@@ -31,7 +31,9 @@ def show(found: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption="a model: the paper's image size and classes, batch 1 (training: 32 px, batch 32, 10 classes)")
+    table = Table(
+        caption="a model: the paper's image size and classes, batch 1 (training: 32 px, batch 32, 10 classes)"
+    )
     for column, justify in (("Workload", "left"), ("Parameters", "right"), ("MACs", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for phase in ("inference", "training"):

@@ -86,14 +86,14 @@ QUICK = Profile(
         "tensorflow": ("graph",),
         "keras-tensorflow": ("graph",),
         "keras-torch": ("eager",),
-        "keras-jax": ("compiled",),
+        "keras-jax": (),  # whose compiling takes minutes a model
     },
     kernel_modes={
         "pytorch": ("eager",),
         "tensorflow": ("eager", "graph"),
         "keras-tensorflow": ("eager", "graph"),
         "keras-torch": ("eager",),
-        "keras-jax": ("compiled",),
+        "keras-jax": (),
     },
     inference_batches=(1,),
     small_training_batch=32,

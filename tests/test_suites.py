@@ -72,7 +72,9 @@ class TestProfiles:
     def test_asks_every_framework_for_modes_that_it_has(self, profile):
         for modes in (profile.modes, profile.kernel_modes):
             assert set(modes) == set(impls.FRAMEWORKS)
-            assert all(modes[name] and set(modes[name]) <= set(impls.MODES[name]) for name in modes)
+            assert all(set(modes[name]) <= set(impls.MODES[name]) for name in modes)
+            left_out = [name for name in modes if not modes[name]]
+            assert left_out == (["keras-jax"] if profile is QUICK else [])
         assert {impls.WORKLOADS[model].kind for model in profile.models} == {"model"}
         assert profile.blocks >= 7  # fewer could never show a difference
 
@@ -89,7 +91,6 @@ class TestPlan:
             "tensorflow/graph",
             "keras-tensorflow/graph",
             "keras-torch/eager",
-            "keras-jax/compiled",
         ]
 
     def test_models_have_a_process_each_and_kernels_share_their_frameworks(self):

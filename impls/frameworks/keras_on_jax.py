@@ -67,6 +67,11 @@ def backward(kernel: Any, mode: str) -> Callable[..., Any]:
     return lambda x, cotangent: note(compiled(x, kernel.variables["weight"].value, cotangent))
 
 
+def scale(variable: Any, factor: Any) -> None:
+    """Multiply a variable of Keras by a number, with no gradient."""
+    variable.assign(variable * factor)
+
+
 def read_back(program: Any) -> None:
     """Give Keras' variables the values that the steps have left."""
     if program.values is None:

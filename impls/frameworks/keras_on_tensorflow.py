@@ -39,6 +39,11 @@ def backward(kernel: Any, mode: str) -> Callable[..., Any]:
     return compile(backward, mode)
 
 
+def scale(variable: Any, factor: Any) -> None:
+    """Multiply a variable of Keras by a number, with no gradient."""
+    variable.assign(variable * factor)
+
+
 def read_back(program: Any) -> None:
     """Nothing to do: the steps change Keras' variables themselves."""
 

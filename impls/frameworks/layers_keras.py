@@ -1,5 +1,7 @@
 """The blocks that the Keras twins share, so that each model states only its own structure."""
 
+from importlib import import_module
+from math import prod
 from typing import Any
 
 import keras
@@ -8,6 +10,8 @@ from keras import KerasTensor, layers, ops
 from impls.models import BATCH_NORM, BatchNorm
 
 Size = int | tuple[int, int]
+
+backend = import_module(f"impls.frameworks.keras_on_{keras.backend.backend()}")
 
 
 def channel_axis() -> int:
@@ -23,24 +27,21 @@ def layer_name(name: str) -> str:
 class BatchNormalization(layers.BatchNormalization):
     """Keras' layer, but the running variance takes the unbiased batch variance.
 
-    Keras assigns v' = m v + (1 - m) s with the biased s. Wanted is m v + c (1 - m) s with c = n / (n - 1), which is
-    c v' + (1 - c) m v: a few operations on vectors, nothing on the activations.
+    Keras assigns m v + (1 - m) s with the biased s. Wanted is m v + c (1 - m) s with c = n / (n - 1), which is
+    c (m (v / c) + (1 - m) s): a product before and one after, of a vector, and nothing on the activations.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training:
             return super().call(inputs, training=training, mask=mask)
-        before = ops.copy(self.moving_variance)  # the assignment may happen in place
-        outputs = super().call(inputs, training=training, mask=mask)
         shape = ops.shape(inputs)
-        count = 1
-        for axis in self._reduction_axes:
-            count = count * shape[axis]
-        count = ops.cast(count, self.moving_variance.dtype)
+        count = prod(shape[axis] for axis in self._reduction_axes)
+        if not isinstance(count, int):  # sizes that a graph does not know
+            count = ops.cast(count, self.moving_variance.dtype)
         correction = count / (count - 1)
-        self.moving_variance.assign(
-            correction * self.moving_variance + (1 - correction) * self.momentum * before,
-        )
+        backend.scale(self.moving_variance, 1 / correction)
+        outputs = super().call(inputs, training=training, mask=mask)
+        backend.scale(self.moving_variance, correction)
         return outputs
 
 
