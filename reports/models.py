@@ -37,14 +37,15 @@ class Section:
 
 
 def model_sections(frame: pd.DataFrame, verdicts: list[Verdict]) -> list[Section]:
-    """A section for each workload that is no kernel."""
+    """A section for each workload that is no kernel and has anything to show; the others are named as left out."""
     workloads: dict[tuple[str, str], list[Row]] = {}
     for row in records(frame[frame["suite"] != KERNELS]):
         workloads.setdefault((row["suite"], row["workload"]), []).append(row)
     sections = []
     for (suite, workload), rows in sorted(workloads.items()):
         judged = {(v.phase, v.size): v for v in verdicts if (v.suite, v.workload) == (suite, workload)}
-        sections.append(Section(workload, suite, tuple(_tables(suite, rows, judged))))
+        if tables := _tables(suite, rows, judged):
+            sections.append(Section(workload, suite, tuple(tables)))
     return sections
 
 

@@ -1,7 +1,5 @@
 """`make fairness`: our implementations against the frameworks' own, in turns in one process, as a Markdown table.
 
-python -m suites.fairness [MODEL…] [--framework F…] [--processes N] [--out TABLE.md]
-
 A row is one model in one framework, at the paper's image size, in one phase and batch size. Both programs are loaded in
 one process, in random order, and called in blocks, in random order; then in a fresh process again, for where a process
 happens to put its memory can make either of them 20 % slower throughout. The ratio is the median over the processes of
@@ -9,16 +7,16 @@ ours / reference, with the 95 % bootstrap interval of that median. Where the two
 multiply-accumulates (Keras' ResNet50 is version 1) both times are divided by their own, and the row says so.
 """
 
-import argparse
 import random
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from scipy import stats
 
 import hwprobe
@@ -108,7 +106,9 @@ def measure(program: Program, phase: str, batch_size: int, worker: WorkerProcess
 def row(program: Program, phase: str, batch_size: int, turns: list[Turns]) -> Row:
     """What the processes measured, taken together."""
     ratios = np.array([one.ratio for one in turns])
-    interval = stats.bootstrap((ratios,), np.median, rng=np.random.default_rng(0)).confidence_interval
+    interval = stats.bootstrap(
+        (ratios,), np.median, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
     return Row(
         *program,
         phase,
@@ -154,35 +154,42 @@ def phase_rows(program: Program, phase: str, processes: int, threads: int) -> It
     yield from (row(program, phase, batch_size, turns[batch_size]) for batch_size in BATCHES)
 
 
-def main() -> int:
-    """Print the table row by row; 0 if no row is slower than the limit with its whole interval, 3 if one is."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    names = [name for name, work in impls.WORKLOADS.items() if work.model]
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all that have a reference")
-    parser.add_argument("--framework", action="append", choices=impls.FRAMEWORKS)
-    parser.add_argument("--processes", type=int, default=5, help="of each row; default: 5")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    if strangers := [name for name in options.models if name not in names]:
-        parser.error(f"no such model: {', '.join(strangers)} (there are {', '.join(names)})")
-    known = {name for models, _ in references.REFERENCES.values() for name in models}
-    models = options.models or [name for name in names if name in known]
-    lines = [HEADER, "|---|---|---|---|---|---|---|---|---|"]
+def main(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Default: all with a reference.")
+    ] = None,
+    framework: Annotated[list[str] | None, typer.Option(help="Only this one; can be given again.")] = None,
+    processes: Annotated[int, typer.Option(help="Fresh processes of each row.", min=2)] = 5,
+    out: Annotated[Path | None, typer.Option(help="A file for the table, Markdown.")] = None,
+) -> None:
+    """Measure our implementations against the frameworks' own, in turns, and print a Markdown table.
+
+    Exit codes: 0 no row is slower than 1.03 with its whole interval; 2 wrong usage; 3 one is.
+
+    Example: python -m suites.fairness mobilenet_v2 --framework pytorch
+    """
+    known = list(dict.fromkeys(name for public, _ in references.REFERENCES.values() for name in public))
+    chosen, columns = models or known, framework or list(impls.FRAMEWORKS)
+    for what, names, offered in (("model with a reference", chosen, known), ("framework", columns, impls.FRAMEWORKS)):
+        if strangers := [name for name in names if name not in offered]:
+            print(
+                f"evenbench: no such {what}: {', '.join(strangers)} (there are {', '.join(offered)})", file=sys.stderr
+            )
+            raise typer.Exit(2)
+    lines, remarks, slow = [HEADER, "|---|---|---|---|---|---|---|---|---|"], [], False
     print("\n".join(lines), flush=True)
-    remarks, slow = [], 0
-    for found in rows(models, options.framework or list(impls.FRAMEWORKS), options.processes):
+    for found in rows(chosen, columns, processes):
         if isinstance(found, str):
-            remarks.append(found)
+            remarks.append(f"- {found}")
             continue
-        slow += found.low > LIMIT
+        slow = slow or found.low > LIMIT
         lines.append(str(found))
         print(found, flush=True)
-    text = "\n".join([*lines, "", *(f"- {remark}" for remark in remarks)])
-    print("\n".join(["", *(f"- {remark}" for remark in remarks)]))
-    if options.out:
-        options.out.write_text(text + "\n")
-    return 3 if slow else 0
+    print("\n".join(["", *remarks]))
+    if out:
+        out.write_text("\n".join([*lines, "", *remarks]) + "\n")
+    raise typer.Exit(3 if slow else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

@@ -17,15 +17,16 @@ import impls
 
 ROOT = Path(__file__).parent.parent
 TORCH_ONLY = r"kernels\..*\('conv2d-(1x1|1x7)', 'pytorch'"
+MODELS = ("classification", "segmentation", "detection")
 BENCHMARKS = {
     "kernels.ColdStart.track_first_call": "seconds",
     **{
         f"{suite}.{phase}.{metric}": unit
-        for suite in ("kernels", "classification")
+        for suite in ("kernels", *MODELS)
         for phase in ("Inference", "Training")
         for metric, unit in (("track_latency", "seconds"), ("track_peak_memory", "bytes"), ("track_peak_vram", "bytes"))
     },
-    **{f"classification.ColdStart.track_{part}": "seconds" for part in ("import", "build", "first_call")},
+    **{f"{suite}.ColdStart.track_{part}": "seconds" for suite in MODELS for part in ("import", "build", "first_call")},
     **{f"classification.Accuracy.track_{score}": "fraction" for score in ("top1", "precision", "recall", "f1")},
     "classification.Fit.track_top1": "fraction",
     "classification.Fit.track_seconds": "seconds",
@@ -123,9 +124,7 @@ class TestPlainRun:
         assert results["commit_hash"] == ran[0].git("rev-parse", "HEAD")
         assert results["requirements"]["profile"] == "quick"
         assert "tree" not in results["requirements"]
-        assert {"torch", "tensorflow", "keras"} & set(results["requirements"]) == set(results["requirements"]) - {
-            "profile"
-        }
+        assert set(results["requirements"]) == {"torch", "tensorflow", "keras", "jax", "profile"}
 
     def test_prints_what_was_measured_and_only_counts_what_is_not_applicable(self, ran):
         rows = [line.split() for line in ran[1].splitlines() if line.split()[:1] in (["conv2d-1x1"], ["conv2d-1x7"])]
@@ -133,7 +132,7 @@ class TestPlainRun:
         assert "n/a" not in {row[-1] for row in rows}
         measured = sum(len(values(ran[0].results, name)) for name in ran[0].results["results"])
         assert len(rows) == measured > 0
-        assert "130 combinations are n/a" in ran[1]  # of 11 kernels, 4 frameworks and 3 modes; 2 were measured
+        assert "163 combinations are n/a" in ran[1]  # of 11 kernels, 5 frameworks and 3 modes; 2 were measured
 
     def test_keeps_the_samples_of_every_block(self, ran):
         results = ran[0].results
@@ -321,7 +320,7 @@ def test_discovery_imports_no_framework():
 import sys
 from asv_runner.discovery import disc_benchmarks
 assert len(list(disc_benchmarks("suites"))) == int(sys.argv[1])
-print([name for name in ("torch", "tensorflow", "keras") if name in sys.modules])
+print([name for name in ("torch", "tensorflow", "keras", "jax") if name in sys.modules])
 """
     answer = subprocess.run(
         [sys.executable, "-c", code, str(len(BENCHMARKS))], cwd=ROOT, capture_output=True, text=True, check=True
@@ -334,4 +333,5 @@ def test_parameters_are_the_same_whatever_the_profile():
     from suites import classification, kernels
 
     assert kernels.Inference.params[0] == [name for name, one in impls.WORKLOADS.items() if one.kind == "kernel"]
-    assert classification.Training.params[3] == ["32px-batch32", "224px-batch8"]
+    sizes = [f"{size}px-batch{batch}" for batch, pixels in ((32, (32, 80)), (8, (224, 299))) for size in pixels]
+    assert set(sizes) <= set(classification.Training.params[3])

@@ -617,6 +617,15 @@ def test_sizes_that_no_program_ran_have_no_table(tmp_path: Path) -> None:
     assert "512 px, batch_size 64" in page.split('id="failures"')[1]
 
 
+def test_a_model_that_no_program_ran_has_no_section(tmp_path: Path) -> None:
+    figures = {("net", "pytorch", "eager", SIZE): spread(0.1), ("other", "pytorch", "eager", SIZE): NA}
+    write_run(tmp_path, {LATENCY: ("seconds", figures)}, manifest())
+    page = report_files(load(tmp_path))["index.html"].decode()
+    before, failures = page.split('id="failures"')
+    assert 'id="workload-1"' in before and 'id="workload-2"' not in before
+    assert "other, inference" in failures
+
+
 @pytest.mark.parametrize(
     ("second", "note"),
     [(0.9 + 1e-9, "All programs score the same."), (0.8972, "The programs&#39; scores differ by up to 0.280 %")],

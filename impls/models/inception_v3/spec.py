@@ -97,7 +97,7 @@ class InceptionV3:
         if not self.auxiliary:
             return MODEL
         outputs = (*MODEL.outputs, "auxiliary_logits")
-        return replace(MODEL, smallest=299, outputs=outputs, training_size=299, training_batch=8)
+        return replace(MODEL, smallest=299, outputs=outputs, training_size=299, training_batch=2)
 
     @property
     def stem(self) -> tuple[int, ...]:
