@@ -57,13 +57,16 @@ def verify(
     threads. Raises OSError if there is no space for the reference results.
     """
     wanted = list(dict.fromkeys(programs))
-    proofs = {name: Proof(name, sizes_of(name.workload), precisions) for name in wanted}
-    found = {name: certificate for name, proof in proofs.items() if (certificate := _cached(proof))}
+
+    def proof_of(name: ProgramName) -> Proof:
+        return Proof(name, sizes_of(name.workload), precisions)
+
+    found = {name: certificate for name in wanted if (certificate := _cached(proof_of(name)))}
     for name, certificate in found.items():
         progress(name, certificate)
     todo = [name for name in wanted if name not in found]
     with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        jobs = _Jobs(Path(folder), progress, sizes_of, precisions)
+        jobs = _Jobs(Path(folder), progress, proof_of)
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         models = [name.workload for name in todo if impls.WORKLOADS[name.workload].kind == "model"]
         references = [ProgramName(model, reference_framework(), "eager") for model in dict.fromkeys(models)]
@@ -96,13 +99,11 @@ class _Jobs:
         self,
         folder: Path,
         progress: Callable[[ProgramName, Certificate | None], None],
-        sizes_of: SizesOf,
-        precisions: tuple[str, ...],
+        proof_of: Callable[[ProgramName], Proof],
     ) -> None:
         self.folder = folder
         self.progress = progress
-        self.sizes_of = sizes_of
-        self.precisions = precisions
+        self.proof_of = proof_of
 
     def run(self, names: list[ProgramName], threads: int, write: bool = False) -> list[tuple[ProgramName, Certificate]]:
         """Prove programs of one framework, one after the other; a child that dies is replaced for the next one."""
@@ -112,7 +113,7 @@ class _Jobs:
             for name in names:
                 self.progress(name, None)
                 child = child or _Child(name.framework, self.folder, threads)
-                proof = Proof(name, self.sizes_of(name.workload), self.precisions)
+                proof = self.proof_of(name)
                 answer = child.ask(
                     {
                         "workload": name.workload,
@@ -120,7 +121,7 @@ class _Jobs:
                         "reference": str(self.folder / f"{name.workload}.npz"),
                         "write": write,
                         "sizes": asdict(proof.sizes) if proof.sizes else None,
-                        "precisions": self.precisions,
+                        "precisions": proof.precisions,
                     }
                 )
                 if answer is None:
