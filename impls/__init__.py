@@ -6,7 +6,7 @@ load("resnet50", "pytorch", "eager") gives a program; see the runtimes in impls/
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from impls import weights
+from impls import boxes, weights
 from impls.kernels.conv2d.cases import CASES as CONV2D
 from impls.kernels.conv2d.cases import Case
 from impls.layers import Layer, Tensor, parameters, tensors
@@ -28,7 +28,7 @@ from impls.models.unet import spec as unet
 from impls.models.yolov3 import spec as yolov3
 from impls.models.yolov3_tiny import spec as yolov3_tiny
 from impls.optimizer import SGD, Optimizer
-from impls.tasks import targets
+from impls.tasks import detection, targets
 
 # Column -> (the packages that must be there, its runtime, Keras' backend).
 _COLUMNS = {
@@ -183,6 +183,23 @@ def load(
     return engine.Model(module, mode, precision, work.tensors(num_classes, width), work.model.task, optimizer)
 
 
+def load_boxes(workload: str, framework: str, mode: str, precision: str = "float32", image_size: int = 0) -> Any:
+    """Build the stage behind a detector: a program whose predict takes the heads and gives boxes.Detections.
+
+    image_size: the paper's unless stated. Raises ValueError for a workload without boxes or a mode that has none.
+    """
+    work = WORKLOADS[workload]
+    if work.model is None or work.model.task != "detection":
+        raise ValueError(f"{workload} finds no boxes")
+    if reason := boxes.missing(framework, mode):
+        raise ValueError(reason)
+    engine = runtime(framework)
+    twin = import_module(f"impls.boxes.boxes_{_COLUMNS[framework][1]}")
+    size = image_size or work.model.image_size
+    detect = partial(twin.detect, anchors=work.facts.anchors, image_size=size, settings=boxes.SETTINGS)
+    return engine.Boxes(detect, mode, precision)
+
+
 @cache
 def example(
     workload: str,
@@ -193,6 +210,8 @@ def example(
     seed: int = 0,
 ) -> tuple[np.ndarray, ...]:
     """Seeded inputs, float64: "predict" -> (images,), "train" -> (images, *targets); kernels: (x,), (x, cotangent).
+
+    "boxes" -> (*heads,), of a detector.
 
     Random values: zeros would run faster than what users have. Raises ValueError for a size that the model cannot
     take.
@@ -208,6 +227,8 @@ def example(
     work.check_image_size(image_size)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    if purpose == "boxes":
+        return detection.heads(generator, work.facts, batch_size, image_size, num_classes)
     images = generator.standard_normal((batch_size, image_size, image_size, 3))
     if purpose == "predict":
         return (images,)

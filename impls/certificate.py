@@ -16,7 +16,8 @@ from typing import Any, TextIO
 import numpy as np
 
 import impls
-from impls import layers, weights
+from impls import boxes, layers, weights
+from impls.boxes import reference
 from impls.kernels.conv2d import reference as numpy_conv2d
 from impls.layers import Tensor
 from impls.optimizer import Adam, StochasticGradientDescent
@@ -94,7 +95,9 @@ def certify(
     expected = _Saved(reference)
     checks = proof.counts(program)
     checks += [_worst(name, "float64", arrays, expected[name]) for name, arrays in exact.items()]
+    checks += proof.boxes("float64")
     if "float32" in precisions:
+        checks += proof.boxes("float32")
         checks += proof.single(expected, all(check["passed"] for check in checks))
     if "bfloat16" in precisions:
         checks += proof.half(expected)
@@ -168,6 +171,24 @@ class _Proof:
             checks = [_worst(name, "float32", arrays, own[name]) for name, arrays in found.items()]
             checks = [{**check, "name": f"{check['name']} (weights of seed {seed})"} for check in checks]
         return checks
+
+    def boxes(self, precision: str) -> list[dict[str, Any]]:
+        """A detector's decoding and suppression against NumPy, on one image's heads; nothing for what is no detector.
+
+        One check a field: the numbers of one are not in the scale of another's.
+        """
+        work, sizes = impls.WORKLOADS[self.workload], self.sizes
+        if not work.model or work.model.task != "detection" or boxes.missing(self.framework, self.mode):
+            return []
+        heads = impls.example(self.workload, "boxes", sizes.forward_size, 1, sizes.num_classes)
+        expected = reference.detect(heads, work.facts.anchors, sizes.forward_size, boxes.SETTINGS)
+        program = impls.load_boxes(self.workload, self.framework, self.mode, precision, sizes.forward_size)
+        found = boxes.Detections(*map(program.to_numpy, program.predict(*program.prepare(*heads))))
+        _checked(found.boxes, precision)
+        return [
+            _worst(f"detections, {field}", precision, {field: getattr(found, field)}, {field: getattr(expected, field)})
+            for field in found._fields
+        ]
 
     def half(self, expected: "_Saved") -> list[dict[str, Any]]:
         """bfloat16 against the reference, within the bounds that the spec states.

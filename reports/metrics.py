@@ -40,6 +40,18 @@ METRICS = (
     ),
     Metric("inference_peak_memory", "Inference.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
     Metric("inference_peak_vram", "Inference.track_peak_vram", "Peak VRAM", "bytes", "lower"),
+    Metric("boxes_latency", "Boxes.track_latency", "Latency", "s", "lower"),
+    Metric(
+        "boxes_throughput",
+        "Boxes.throughput",
+        "Throughput",
+        "images/s",
+        "higher",
+        source="boxes_latency",
+        formula=throughput,
+    ),
+    Metric("boxes_peak_memory", "Boxes.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
+    Metric("boxes_peak_vram", "Boxes.track_peak_vram", "Peak VRAM", "bytes", "lower"),
     Metric("training_latency", "Training.track_latency", "Step time", "s", "lower"),
     Metric(
         "training_throughput",
@@ -67,4 +79,4 @@ BY_SUFFIX = {metric.suffix: metric for metric in METRICS if metric.formula is No
 PHASES = tuple(dict.fromkeys(metric.phase for metric in METRICS))
 
 # The phases in which programs are ranked, and the metric that ranks them.
-RANKED = {"Inference": "inference_latency", "Training": "training_latency"}
+RANKED = {"Inference": "inference_latency", "Boxes": "boxes_latency", "Training": "training_latency"}

@@ -25,6 +25,7 @@ MODES = ("eager", "graph", "compiled")
 
 PHASE_TITLES = {
     "Inference": "Inference",
+    "Boxes": "Decoding and suppression of boxes",
     "Training": "Training step",
     "ColdStart": "Cold start",
     "Accuracy": "Accuracy of the same trained weights",

@@ -72,6 +72,12 @@ class Inference(Latency):
     phase = "inference"
 
 
+class Boxes(Latency):
+    """Decoding and suppression of a detector's heads: the stage behind its predict."""
+
+    phase = "boxes"
+
+
 class Training(Latency):
     """A call of train_step: a model's whole optimiser step, a kernel's forward and backward pass."""
 

@@ -14,6 +14,13 @@ class Inference(common.Inference):
     param_names = NAMES
 
 
+class Boxes(common.Boxes):
+    """From the heads of a batch to its detections."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.inference_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
 class Training(common.Training):
     """One optimiser step: forward, loss, backward, update."""
 

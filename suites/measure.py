@@ -15,6 +15,7 @@ from suites.store import Run, same
 
 MEASURE = {
     "inference": latency.measure,
+    "boxes": latency.measure,
     "training": latency.measure,
     "fit": learning.fit,
     "accuracy": learning.accuracy,

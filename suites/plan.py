@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import impls
+from impls import boxes
 from suites.profiles import Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
-LATENCY_PHASES = ("inference", "training")
+LATENCY_PHASES = ("inference", "boxes", "training")
 
 
 class Program(NamedTuple):
@@ -27,7 +28,7 @@ class Program(NamedTuple):
 class Case(NamedTuple):
     """Of what asv asks for results. size is None for kernels, whose sizes belong to the workload."""
 
-    phase: str  # "cold start", "inference", "training", "fit" or "accuracy"
+    phase: str  # "cold start", "inference", "boxes", "training", "fit" or "accuracy"
     program: Program
     size: str | None
 
@@ -96,12 +97,15 @@ def offered(case: Case, profile: Profile) -> str | None:
     workload, framework, mode = case.program
     if mode not in impls.MODES[framework]:
         return f"{framework} has no mode {mode}"
+    if case.phase == "boxes" and (reason := boxes.missing(framework, mode)):
+        return reason
     kernel = group_of(workload) == KERNELS
     if not kernel and workload not in profile.models:
         return f"the profile {profile.name} does not run {workload}"
     sizes_of = {
         "cold start": profile.cold_sizes,
         "inference": profile.inference_sizes,
+        "boxes": profile.inference_sizes,
         "training": profile.training_sizes,
     }.get(case.phase, profile.fit_sizes)
     modes = profile.kernel_modes if kernel else profile.modes
@@ -123,7 +127,9 @@ def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wante
     programs = _programs(name, profile.modes, missing)
 
     def stage(size: Size, *phases: str) -> Stage:
-        found = (p for p in programs if any(wanted(Case(phase, p, size.label)) for phase in phases))
+        found = [p for p in programs if any(wanted(Case(phase, p, size.label)) for phase in phases)]
+        if phases[0] == "boxes":
+            found = [p for p in found if not boxes.missing(p.framework, p.mode)]
         return Stage(phases[0], name, size, tuple(found))
 
     cold = profile.cold_sizes(name)
@@ -131,8 +137,10 @@ def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wante
         stage(size, "inference", "cold start") if size in cold else stage(size, "inference")
         for size in profile.inference_sizes(name)
     ]
-    stages += [stage(size, "training") for size in profile.training_sizes(name)]
     model = impls.WORKLOADS[name].model
+    if model and model.task == "detection":
+        stages += [stage(size, "boxes") for size in profile.inference_sizes(name)]
+    stages += [stage(size, "training") for size in profile.training_sizes(name)]
     if model and model.task == "classification":
         (size,) = profile.fit_sizes(name)
         stages += _learning(stage(size, "fit"), stage(size, "accuracy"), profile)

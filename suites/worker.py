@@ -26,6 +26,7 @@ from suites import memory
 from suites.files import write_npz
 
 Answer = dict[str, Any]
+PURPOSES = {"inference": "predict", "training": "train", "boxes": "boxes"}  # phase -> whose example it runs on
 Report = Callable[[int, int], None]  # how many steps are done, of how many
 
 runtime: Any = None  # the framework's, once it is imported
@@ -57,15 +58,18 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     the increment; the framework's own copies are.
     """
     workload = program["workload"]
-    arrays = impls.example(workload, "train" if phase == "training" else "predict", **size, **options, seed=seed)
-    weights = impls.initial_weights(workload, **options, seed=seed)
+    arrays = impls.example(workload, PURPOSES[phase], **size, **options, seed=seed)
+    weights = impls.initial_weights(workload, **options, seed=seed) if phase != "boxes" else {}
     if hasattr(runtime, "reset_peak_memory"):
         runtime.reset_peak_memory()
     before = memory.start()
 
     start = time.perf_counter()
-    built = impls.load(**program, **options)
-    built.load_weights(weights)
+    if phase == "boxes":
+        built = impls.load_boxes(**program, image_size=size["image_size"])
+    else:
+        built = impls.load(**program, **options)
+        built.load_weights(weights)
     runtime.synchronize()
     build = time.perf_counter() - start
 
@@ -94,8 +98,7 @@ def load_reference(
     """Build the public implementation of a model and call it for the first time: its multiply-accumulates."""
     from impls import references
 
-    purpose = "train" if phase == "training" else "predict"
-    arrays = impls.example(program["workload"], purpose, image_size, batch_size, num_classes, seed)
+    arrays = impls.example(program["workload"], PURPOSES[phase], image_size, batch_size, num_classes, seed)
     built = references.load(**program, num_classes=num_classes, image_size=image_size)
     inputs = built.prepare(*arrays)
     _call(built, phase)(*inputs)

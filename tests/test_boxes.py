@@ -1,5 +1,6 @@
 """Box decoding and non-maximum suppression: the reference by hand, and every framework against the reference."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import impls
-from impls.boxes import EMPTY, Detections, Settings, reference
+from impls.boxes import EMPTY, SETTINGS, Detections, Settings, reference
 
 ROOT = Path(__file__).parent.parent
 FEW = Settings(score_threshold=0.25, iou_threshold=0.5, max_detections=5, max_candidates=50)
@@ -123,6 +124,60 @@ def test_settings_name_what_is_wrong(wrong: dict) -> None:
     (name,) = wrong
     with pytest.raises(ValueError, match=name):
         Settings(**wrong)
+
+
+def test_example_heads_find_objects_several_times() -> None:
+    for name in ("yolov3", "yolov3_tiny"):
+        facts = impls.WORKLOADS[name].facts
+        heads = impls.example(name, "boxes", 416, 2)
+        boxes, scores = reference.decode(heads, facts.anchors, 416)
+        candidates = (scores > SETTINGS.score_threshold).sum(axis=(1, 2))
+        counts = reference.detect(heads, facts.anchors, 416, SETTINGS).count
+        assert boxes.shape == (2, sum(3 * (416 // stride) ** 2 for stride in facts.strides), 4)
+        assert (counts >= 30).all()
+        assert (counts + 20 < candidates).all()
+
+
+def test_stage_is_for_detectors_and_modes_that_have_it() -> None:
+    with pytest.raises(ValueError, match="resnet50 finds no boxes"):
+        impls.load_boxes("resnet50", "pytorch", "eager")
+    with pytest.raises(ValueError, match=r"torch\.compile takes no function"):
+        impls.load_boxes("yolov3", "pytorch", "compiled")
+
+
+CERTIFICATE = """
+import json, sys
+import impls
+from impls import boxes, certificate
+impls.runtime("pytorch").configure(1)
+found = {}
+for iou_threshold in (boxes.SETTINGS.iou_threshold, 0.5):
+    proof = certificate._Proof("yolov3_tiny", "pytorch", "eager", certificate.full("yolov3_tiny"))
+    honest, load = boxes.SETTINGS, impls.load_boxes
+    def load_other(*arguments):
+        boxes.SETTINGS = boxes.Settings(iou_threshold=iou_threshold)
+        try:
+            return load(*arguments)
+        finally:
+            boxes.SETTINGS = honest
+    impls.load_boxes = load_other
+    found[iou_threshold] = [check for kind in ("float64", "float32") for check in proof.boxes(kind)]
+    impls.load_boxes = load
+print(json.dumps(list(found.values())))
+"""
+
+
+def test_certificate_proves_this_stage_too() -> None:
+    command = [sys.executable, "-c", CERTIFICATE]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    honest, other = json.loads(answer.stdout)
+    names = [f"detections, {field}" for field in Detections._fields]
+    assert [(check["name"], check["dtype"]) for check in honest] == [
+        (name, dtype) for dtype in ("float64", "float32") for name in names
+    ]
+    assert all(check["passed"] for check in honest)
+    assert not any(check["passed"] for check in other)  # with another threshold every field differs
 
 
 # The frameworks, each in a process of its own

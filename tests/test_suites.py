@@ -116,6 +116,18 @@ class TestPlan:
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS), only(program, phases=("accuracy",)))
         assert [stage.phase for stage in groups["resnet50"].stages] == ["fit", "accuracy"]
 
+    def test_a_detector_s_boxes_are_a_stage_wherever_they_run(self):
+        stages = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))["yolov3"].stages
+        assert [stage.phase for stage in stages] == ["inference", "boxes", "training", "training"]
+        labels = [{program.label for program in stage.programs} for stage in stages]
+        assert labels[0] - labels[1] == {"pytorch/compiled"}
+        compiled = Case("boxes", Program("yolov3", "pytorch", "compiled"), "416px-batch1")
+        assert "torch.compile" in plan.offered(compiled, profiles.STANDARD)
+        assert (
+            plan.offered(Case("boxes", Program("yolov3", "pytorch", "eager"), "416px-batch1"), profiles.STANDARD)
+            is None
+        )
+
     @pytest.mark.parametrize(
         ("case", "why"),
         [
@@ -341,6 +353,22 @@ class TestMeasure:
         row = rows(group, "inference")["pytorch/eager"]
         assert len(row["latency"]) == 2 * TINY.kernel_blocks * TINY.calls_per_block
         assert len(set(rows(group, "cold start")["pytorch/eager"]["import"])) == 2
+
+    def test_boxes_are_timed_without_their_network(self, run, monkeypatch):
+        monkeypatch.setattr(equivalence, "verify", lambda *_, **__: [])  # of the network, tested elsewhere
+        programs = [Program("yolov3", *name) for name in (("pytorch", "eager"), ("tensorflow", "graph"))]
+        profile = replace(TINY, models=("yolov3",), blocks=7)
+        group = plan.groups(profile, THERE, only(*programs, phases=("boxes",)))["yolov3"]
+        measure(run, group, profile, sys.executable, threads=2)
+        stored = run.group("yolov3")
+        assert not run.manifest["failures"]
+        found = rows(stored, "boxes")
+        assert set(found) == {"pytorch/eager", "tensorflow/graph"}
+        for row in found.values():
+            assert row["size"] == "416px-batch1"
+            assert len(row["latency"]) == 7 * profile.calls_per_block
+            # Far below the network, whose 62 million weights alone are 248 MB.
+            assert row["peak_memory"][0] < 4 * impls.WORKLOADS["yolov3"].parameters()
 
     def test_a_killed_worker_fails_what_it_ran_and_the_others_go_on(self, run, monkeypatch):
         turns = []

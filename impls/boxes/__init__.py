@@ -41,6 +41,17 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
+# What is timed and proven.
+SETTINGS = Settings()
+
+
+def missing(framework: str, mode: str) -> str | None:
+    """Why this stage does not run in a mode, None if it does."""
+    if framework == "pytorch" and mode == "compiled":
+        return "torch.compile takes no function as one graph whose shapes depend on the values"
+    return None
+
+
 class Detections(NamedTuple):
     """What was found in an image, best first; in a batch each has an axis N before its own.
 

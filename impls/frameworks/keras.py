@@ -192,6 +192,18 @@ class Model(Program):
         return self.optimizer.stateless_apply(state, gradients, values)
 
 
+class Boxes(Program):
+    """From a detector's heads to detections: a function without weights."""
+
+    def __init__(self, detect: Callable[..., Any], mode: str, precision: str) -> None:
+        super().__init__(build(keras.layers.Identity, precision), mode, precision, {})
+        self._detect = backend.function(lambda *heads: detect(heads), mode)
+
+    def predict(self, *heads: Any) -> tuple[Any, ...]:
+        """Heads -> detections."""
+        return self._detect(*heads)
+
+
 class Kernel(Program):
     """One operation, forward and backward."""
 

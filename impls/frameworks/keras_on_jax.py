@@ -67,6 +67,12 @@ def backward(kernel: Any, mode: str) -> Callable[..., Any]:
     return lambda x, cotangent: note(compiled(x, kernel.variables["weight"].value, cotangent))
 
 
+def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
+    """A function without weights."""
+    compiled = compile(call, mode)
+    return lambda *arguments: note(compiled(*arguments))
+
+
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.assign(variable * factor)

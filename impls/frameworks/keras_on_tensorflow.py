@@ -39,6 +39,11 @@ def backward(kernel: Any, mode: str) -> Callable[..., Any]:
     return compile(backward, mode)
 
 
+def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
+    """A function without weights."""
+    return compile(call, mode)
+
+
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.assign(variable * factor)

@@ -51,6 +51,17 @@ def backward(kernel: Any, mode: str) -> Callable[..., Any]:
     return backward
 
 
+def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
+    """A function without weights."""
+    compiled = compile(call, mode)
+
+    def function(*arguments: torch.Tensor) -> Any:
+        with torch.no_grad():
+            return compiled(*arguments)
+
+    return function
+
+
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.value.data.mul_(factor)  # Keras' own product and assignment take ten times as long on a vector

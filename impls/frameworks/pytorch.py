@@ -176,6 +176,19 @@ class Model(Program):
         return self.loss(exact, *targets), tuple(output.detach() for output in outputs)
 
 
+class Boxes(Program):
+    """From a detector's heads to detections: a function without weights."""
+
+    def __init__(self, detect: Callable[..., Any], mode: str, precision: str) -> None:
+        super().__init__(nn.Module(), mode, precision, {})
+        self._detect = compile(lambda *heads: detect(heads), mode)
+
+    def predict(self, *heads: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Heads -> detections."""
+        with torch.inference_mode():
+            return self._detect(*heads)
+
+
 class Kernel(Program):
     """One operation, forward and backward."""
 

@@ -160,6 +160,18 @@ class Model(Program):
         return loss, outputs
 
 
+class Boxes(Program):
+    """From a detector's heads to detections: a function without weights."""
+
+    def __init__(self, detect: Callable[..., Any], mode: str, precision: str) -> None:
+        super().__init__(tf.Module(), mode, precision, {})
+        self._detect = compile(lambda *heads: detect(heads), mode)
+
+    def predict(self, *heads: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Heads -> detections."""
+        return self._detect(*heads)
+
+
 class Kernel(Program):
     """One operation, forward and backward."""
 

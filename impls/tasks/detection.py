@@ -14,11 +14,13 @@ box by 2 - its share of the image, and ignores by the predicted box, not by the 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 ANCHORS_PER_HEAD = 3
 IGNORED_ABOVE = 0.5  # IoU
+OBJECTS = 2  # that each head finds in an example image
 
 
 def encode(
@@ -59,6 +61,27 @@ def encode(
                     cell[anchor, 2:4] = np.log(size / priors[anchor])
                     cell[anchor, [4, 5 + label]] = 1
     return tuple(head.reshape(*head.shape[:3], -1) for head in heads)
+
+
+def heads(
+    generator: np.random.Generator, facts: Any, batch_size: int, image_size: int, num_classes: int
+) -> tuple[np.ndarray, ...]:
+    """What a trained network says of photographs, seeded: of each head, (N, h, w, anchors * (5 + num_classes)).
+
+    facts: the model's variant. Nearly everywhere nothing is found; around each of OBJECTS places a head has the cells
+    and anchors next to it find the same object, so that there is something to suppress.
+    """
+    found = []
+    for stride, priors in zip(facts.strides, facts.anchors, strict=True):
+        cells = image_size // stride
+        head = generator.normal(0, 0.5, (batch_size, cells, cells, len(priors), 5 + num_classes))
+        head[..., 4:] -= 6
+        for image in head:
+            for row, column in generator.integers(0, cells, (OBJECTS, 2)):
+                near = image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+                near[..., [4, 5 + generator.integers(num_classes)]] += 8
+        found.append(head.reshape(*head.shape[:3], -1))
+    return tuple(found)
 
 
 def iou_of_sizes(size: np.ndarray, sizes: np.ndarray) -> np.ndarray:
