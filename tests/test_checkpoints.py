@@ -25,7 +25,7 @@ MISSING = {
     "torchvision": find_spec("torchvision") is None and "torchvision is not installed",
     "timm": find_spec("timm") is None and "timm is not installed",
     "darknet": (find_spec("cv2") is None or not CFG.is_dir())
-    and "OpenCV 4 (pip install 'opencv-python-headless<5') or Debian's package darknet is not installed",
+    and "OpenCV 4 or Debian's package darknet is not installed",
 }
 WIDTH = 0.125  # of the small networks that the tests without a framework use
 
