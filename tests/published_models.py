@@ -90,8 +90,10 @@ def value(name: str, shape: tuple[int, ...], fan_in: int, generator: np.random.G
 def torch_model(case: Case) -> Any:
     """torchvision's or timm's model."""
     import torch
-    from torchvision_shim import torchvision
 
+    from impls.references.references_pytorch import import_torchvision
+
+    torchvision = import_torchvision()
     if case.source == "timm":
         import timm  # which imports torchvision
 
@@ -123,11 +125,13 @@ def publish_torch(case: Case, path: Path) -> list[np.ndarray]:
 
 def shapes() -> dict[str, dict[str, tuple[int, ...]]]:
     """The state dicts' names and shapes of SHAPES, by "source name"."""
-    import timm
     import torch
-    from torchvision_shim import torchvision
 
-    found = {}
+    from impls.references.references_pytorch import import_torchvision
+
+    torchvision, found = import_torchvision(), {}
+    import timm  # which imports torchvision
+
     with torch.device("meta"):
         for source, name, public in SHAPES:
             create = timm.create_model if source == "timm" else torchvision.models.get_model

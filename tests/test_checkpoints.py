@@ -343,21 +343,3 @@ def test_help_has_an_example(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"])
     assert done.exit_code == 0
     assert f"Example: evenbench weights {command} " in done.output
-
-
-BOXES = """
-import sys
-sys.path.insert(0, "tests")
-from torchvision_shim import torchvision
-import torch
-boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30], [0, 0, 10, 4]])
-print(torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1, 0.8]), 0.5).tolist())
-print(torchvision.ops.nms(boxes[:0], torch.zeros(0), 0.5).tolist())
-"""
-
-
-@pytest.mark.skipif(bool(MISSING["torchvision"]), reason=str(MISSING["torchvision"]))
-def test_torchvision_runs_beside_any_build_of_pytorch() -> None:
-    done = subprocess.run([sys.executable, "-c", BOXES], cwd=ROOT, capture_output=True, text=True, check=False)
-    # 9/11 of the first two boxes are common; the fourth is 2/5 of the first and shares 36 of 104 with the second.
-    assert done.stdout == "[1, 3, 2]\n[]\n", done.stderr

@@ -12,7 +12,7 @@ LIBRARIES: list[torch.library.Library] = []  # an operator lasts as long as some
 def build(public: tuple[str, str], num_classes: int, image_size: int) -> nn.Module:  # noqa: ARG001
     """The public model, which gives logits; where one has dropout it is off, as it is in ours."""
     package, name = public
-    torchvision = _torchvision()
+    torchvision = import_torchvision()
     if package == "timm":
         return import_module("timm").create_model(name, num_classes=num_classes)
     models = torchvision.models
@@ -24,7 +24,7 @@ def build(public: tuple[str, str], num_classes: int, image_size: int) -> nn.Modu
     return found
 
 
-def _torchvision() -> Any:
+def import_torchvision() -> Any:
     """torchvision, also beside a PyTorch that its compiled part was not built for, as PyPI's is beside the CPU build.
 
     It fails to be imported without that part's operators. No model here calls them: their names are enough.
