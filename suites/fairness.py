@@ -1,10 +1,10 @@
 """`make fairness`: our implementations against the frameworks' own, in turns in one process, as a Markdown table.
 
-A row is one model in one framework, at the paper's image size, in one phase and batch size. Both programs are loaded in
-one process, in random order, and called in blocks, in random order; then in a fresh process again, for where a process
-happens to put its memory can make either of them 20 % slower throughout. The ratio is the median over the processes of
-ours / reference, with the 95 % bootstrap interval of that median. Where the two networks do not have the same
-multiply-accumulates (Keras' ResNet50 is version 1) both times are divided by their own, and the row says so.
+A row is one model in one framework, at the paper's image size; a cell is one phase and batch size. Both programs are
+loaded in one process, in random order, and called in blocks, in random order; then in a fresh process again, for where
+a process happens to put its memory can make either of them 20 % slower throughout. The ratio is the median over the
+processes of ours / reference, with the 95 % bootstrap interval of that median. Where the two networks do not have the
+same multiply-accumulates (Keras' ResNet50 is version 1) both times are divided by their own, and the row says so.
 """
 
 import random
@@ -31,33 +31,42 @@ BATCHES = (1, 8)
 PHASES = ("inference", "training")
 SECONDS = 8.0  # of calls of one row in one process beyond which there are fewer blocks
 BLOCKS, LEAST_BLOCKS, CALLS = 7, 3, 2
-HEADER = "| Model | Framework | Reference | Phase | Batch | Ours | Reference | Ours / reference (95 %) | |"
+COLUMNS = [f"{phase}, batch {batch_size}" for phase in PHASES for batch_size in BATCHES]
+HEADER = ["Model", "Framework", "Reference", *COLUMNS]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One comparison; latencies in seconds."""
+class Comparison:
+    """A cell: latencies in seconds; the ratio per multiply-accumulate, with its interval."""
 
-    workload: str
-    framework: str
-    mode: str
-    phase: str
-    batch_size: int
     ours: float
     reference: float
     ratio: float
     low: float
     high: float
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether the whole interval lies above the limit."""
+        return self.low > LIMIT
+
+    def __str__(self) -> str:
+        ratio = f"{self.ratio:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return f"{f'**{ratio}**' if self.is_slower else ratio}, {milliseconds(self.ours)} ms"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was compared of one program, in the order of COLUMNS."""
+
+    program: Program
+    comparisons: list[Comparison]
     per_mac: bool
 
     def __str__(self) -> str:
-        verdict = "" if self.low <= LIMIT else f"slower than {LIMIT}"
-        note = "; ".join(filter(None, ("per MAC" if self.per_mac else "", verdict)))
-        figures = f"{self.ours * 1e3:.1f} ms | {self.reference * 1e3:.1f} ms"
-        ratio = f"{self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}]"
-        title = references.title(self.workload, self.framework)
-        program = f"{self.workload} | {self.framework} {self.mode} | {title}"
-        return f"| {program} | {self.phase} | {self.batch_size} | {figures} | {ratio} | {note} |"
+        workload, framework, mode = self.program
+        title = references.title(workload, framework) + (", per MAC" if self.per_mac else "")
+        return table_line([workload, f"{framework} {mode}", title, *map(str, self.comparisons)])
 
 
 @dataclass(frozen=True)
@@ -103,55 +112,65 @@ def measure(program: Program, phase: str, batch_size: int, worker: WorkerProcess
     return Turns(samples["ours"], samples["reference"], (sum(work.macs()), answers["reference"]["macs"]))
 
 
-def row(program: Program, phase: str, batch_size: int, turns: list[Turns]) -> Row:
+def compare(turns: list[Turns]) -> Comparison:
     """What the processes measured, taken together."""
     ratios = np.array([one.ratio for one in turns])
     interval = stats.bootstrap(
         (ratios,), np.median, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
-    return Row(
-        *program,
-        phase,
-        batch_size,
+    return Comparison(
         float(np.median([value for one in turns for value in one.ours])),
         float(np.median([value for one in turns for value in one.reference])),
         float(np.median(ratios)),
         float(interval.low),
         float(interval.high),
-        turns[0].macs[0] != turns[0].macs[1],
     )
 
 
 def rows(models: list[str], frameworks: list[str], processes: int) -> Iterator[Row | str]:
     """Every row, or why there is none."""
-    threads = hwprobe.usable_cpus()
     for workload in models:
         for framework in frameworks:
             if reason := references.missing(workload, framework):
                 yield f"{workload}, {framework}: n/a, {reason}"
                 continue
-            program = Program(workload, framework, (*QUICK.modes[framework], "compiled")[0])
-            for phase in PHASES:
-                try:
-                    yield from phase_rows(program, phase, processes, threads)
-                except WorkerError as error:
-                    yield f"{workload}, {framework}, {phase}: failed, {error.message}"
+            try:
+                yield row(Program(workload, framework, (*QUICK.modes[framework], "compiled")[0]), processes)
+            except WorkerError as error:
+                yield f"{workload}, {framework}: failed, {error.message}"
 
 
-def phase_rows(program: Program, phase: str, processes: int, threads: int) -> Iterator[Row]:
-    """The rows of one program in one phase, which share their processes."""
-    order = random.Random(f"{program}/{phase}")
-    turns: dict[int, list[Turns]] = {batch_size: [] for batch_size in BATCHES}
+def row(program: Program, processes: int) -> Row:
+    """Measure one program and its reference. Raises WorkerError."""
+    found = [turns for phase in PHASES for turns in phase_turns(program, phase, processes)]
+    macs = {one.macs for turns in found for one in turns}
+    return Row(program, [compare(turns) for turns in found], any(ours != reference for ours, reference in macs))
+
+
+def phase_turns(program: Program, phase: str, processes: int) -> list[list[Turns]]:
+    """For each batch size what each process measured; the batch sizes share the processes. Raises WorkerError."""
+    order, threads = random.Random(f"{program}/{phase}"), hwprobe.usable_cpus()
+    turns: list[list[Turns]] = [[] for _ in BATCHES]
     for _ in range(processes):
         with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
             worker = WorkerProcess(sys.executable, "fairness", Path(folder) / "log", environment(threads))
             try:
                 worker.ask("import_framework", QUICK.timeout_s, framework=program.framework, threads=threads)
-                for batch_size in BATCHES:
-                    turns[batch_size].append(measure(program, phase, batch_size, worker, order))
+                for batch_size, found in zip(BATCHES, turns, strict=True):
+                    found.append(measure(program, phase, batch_size, worker, order))
             finally:
                 worker.close()
-    yield from (row(program, phase, batch_size, turns[batch_size]) for batch_size in BATCHES)
+    return turns
+
+
+def table_line(cells: list[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def milliseconds(seconds: float) -> str:
+    """With three digits."""
+    return f"{seconds * 1e3:.{2 if seconds < 0.01 else 1 if seconds < 0.1 else 0}f}"
 
 
 def main(
@@ -163,6 +182,8 @@ def main(
     out: Annotated[Path | None, typer.Option(help="A file for the table, Markdown.")] = None,
 ) -> None:
     """Measure our implementations against the frameworks' own, in turns, and print a Markdown table.
+
+    A cell is ours / reference with its 95 % interval, bold if all of it is above 1.03, and our latency.
 
     Exit codes: 0 no row is slower than 1.03 with its whole interval; 2 wrong usage; 3 one is.
 
@@ -176,13 +197,13 @@ def main(
                 f"evenbench: no such {what}: {', '.join(strangers)} (there are {', '.join(offered)})", file=sys.stderr
             )
             raise typer.Exit(2)
-    lines, remarks, slow = [HEADER, "|---|---|---|---|---|---|---|---|---|"], [], False
+    lines, remarks, slow = [table_line(HEADER), "|---" * len(HEADER) + "|"], [], False
     print("\n".join(lines), flush=True)
     for found in rows(chosen, columns, processes):
         if isinstance(found, str):
             remarks.append(f"- {found}")
             continue
-        slow = slow or found.low > LIMIT
+        slow = slow or any(one.is_slower for one in found.comparisons)
         lines.append(str(found))
         print(found, flush=True)
     print("\n".join(["", *remarks]))

@@ -45,17 +45,18 @@ def test_public_models_do_the_work_of_ours(column: str) -> None:
         assert macs == (3_857_973_248 if version_1 else sum(impls.WORKLOADS[name].macs())), name
 
 
-def test_a_row_says_what_the_processes_say() -> None:
-    program = Program("mobilenet_v2", "pytorch", "eager")
+def test_a_cell_says_what_the_processes_say() -> None:
     turns = [Turns([1.2, 1.2, 9.0], [1.0, 1.0, 1.0], (2, 2)), Turns([1.1], [1.0], (2, 2)), Turns([1.3], [1.0], (2, 2))]
-    slower = fairness.row(program, "training", 8, turns)
+    slower = fairness.compare(turns)
     assert (slower.ratio, slower.low, slower.high) == (1.2, 1.1, 1.3)
-    assert "| pytorch eager | torchvision mobilenet_v2 | training | 8 |" in str(slower)
-    assert "1.200 [1.100, 1.300] | slower than 1.03 |" in str(slower)
+    assert slower.is_slower
+    assert str(slower) == "**1.20 [1.10, 1.30]**, 1200 ms"
     # Twice the work in the same time is half as slow.
-    per_mac = fairness.row(program, "training", 8, [Turns([1.0], [1.0], (4, 2))] * 2)
-    assert per_mac.ratio == 0.5
-    assert str(per_mac).endswith("| per MAC |")
+    per_mac = fairness.compare([Turns([0.0123], [0.0123], (4, 2))] * 2)
+    assert not per_mac.is_slower
+    assert str(per_mac) == "0.50 [0.50, 0.50], 12.3 ms"
+    row = fairness.Row(Program("resnet50", "keras-torch", "eager"), [slower, per_mac], per_mac=True)
+    assert str(row) == f"| resnet50 | keras-torch eager | keras ResNet50, per MAC | {slower} | {per_mac} |"
 
 
 @pytest.mark.parametrize(
