@@ -2,7 +2,8 @@
 
 What a full proof costs is paid for the models that quick times (tests/test_impls.py); here each model is a quarter as
 wide, on small images. Eager modes take seconds and are proven in every run; graphs take a minute for a large network,
-modes that compile some minutes. Graphs take turns, by the number of commits; EVENBENCH_ALL_MODES=1 proves everything.
+programs that compile some minutes. By the number of commits, one model's graphs and one compiled program have their
+turn in a run; EVENBENCH_ALL_MODES=1 proves everything, in some hours.
 """
 
 import os
@@ -27,7 +28,7 @@ ONE_OF_EACH_KIND = (
     "yolov3_tiny",
     "unet",
 )
-# In every run; in the runs of one of the models; the others only if asked for.
+# In every run; in the runs whose turn the model is; in the runs whose turn the very program is.
 EAGER = {"pytorch": ("eager",), "tensorflow": ("eager",), "keras-torch": ("eager",)}
 GRAPHS = {"tensorflow": ("graph",), "keras-tensorflow": ("graph",)}
 OTHERS = {
@@ -37,6 +38,7 @@ OTHERS = {
     "keras-jax": ("eager", "compiled"),
 }
 ALL_MODES = bool(os.environ.get("EVENBENCH_ALL_MODES"))
+PRECISIONS = ("float64", "float32", "bfloat16")
 
 
 @pytest.mark.parametrize(
@@ -82,11 +84,17 @@ def test_other_widths_have_the_published_size(name: str, width: float, parameter
     assert impls.WORKLOADS[name].parameters(width=width) == parameters
 
 
-def prove(model: str, modes: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Every certificate in every precision, or the figures that failed."""
+def prove(
+    model: str,
+    modes: dict[str, tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    cache: Path,
+    precisions: tuple[str, ...] = PRECISIONS,
+) -> None:
+    """Every certificate in these precisions, or the figures that failed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     names = [equivalence.ProgramName(model, framework, mode) for framework in modes for mode in modes[framework]]
-    found = equivalence.verify(names, sizes_of=certificate.small, precisions=("float64", "float32", "bfloat16"))
+    found = equivalence.verify(names, sizes_of=certificate.small, precisions=precisions)
     failed = [
         (one["framework"], one["mode"], one["error"], [check for check in one["checks"] if not check["passed"]])
         for one in found
@@ -95,17 +103,24 @@ def prove(model: str, modes: dict[str, tuple[str, ...]], monkeypatch: pytest.Mon
     assert failed == []
     for one in found:
         worst = {check["dtype"]: check["error"] for check in one["checks"] if check["name"].startswith("forward")}
+        assert set(worst) == set(precisions)
         # A precision whose errors are another's was computed in that one.
-        assert worst["float64"] < 1e-12 < 1e-9 < worst["float32"] < 1e-4 < worst["bfloat16"]
+        assert worst["float64"] < 1e-12 < 1e-9 < worst["float32"] < 1e-4 < worst.get("bfloat16", 1)
 
 
-def in_turn() -> list[str]:
-    """The model that it is this run's turn to prove, or all."""
+def in_turn(turns: list) -> list:
+    """What it is this run's turn to prove, or all."""
     if ALL_MODES:
-        return list(ONE_OF_EACH_KIND)
+        return turns
     git = ["git", "rev-list", "--count", "HEAD"]
     commits = int(subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout or 0)
-    return [ONE_OF_EACH_KIND[commits % len(ONE_OF_EACH_KIND)]]
+    return [turns[commits % len(turns)]]
+
+
+def others() -> list[tuple[str, str, str]]:
+    """(framework, mode, model) of every program that has its own turn."""
+    programs = [(framework, mode) for framework, modes in OTHERS.items() for mode in modes]
+    return [(framework, mode, model) for framework, mode in programs for model in ONE_OF_EACH_KIND]
 
 
 @pytest.mark.slow
@@ -115,23 +130,26 @@ def test_eager_modes_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", in_turn())
+@pytest.mark.parametrize("model", in_turn(list(ONE_OF_EACH_KIND)))
 def test_graphs_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     prove(model, GRAPHS, monkeypatch, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not ALL_MODES, reason="takes minutes a model: EVENBENCH_ALL_MODES=1")
-@pytest.mark.skipif(" " in sys.prefix, reason="torch.compile does not work in a path with a space")
-@pytest.mark.parametrize("model", ONE_OF_EACH_KIND)
-def test_other_modes_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    prove(model, OTHERS, monkeypatch, tmp_path)
+@pytest.mark.parametrize(("framework", "mode", "model"), in_turn(others()))
+def test_other_modes_are_proven(
+    framework: str, mode: str, model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if framework == "pytorch" and " " in sys.prefix:
+        pytest.skip("torch.compile does not work in a path with a space")
+    prove(model, {framework: (mode,)}, monkeypatch, tmp_path, PRECISIONS if ALL_MODES else PRECISIONS[:2])
 
 
 def test_every_mode_has_its_turn() -> None:
     for framework, modes in impls.MODES.items():
         turns = [mode for part in (EAGER, GRAPHS, OTHERS) for mode in part.get(framework, ())]
         assert sorted(turns) == sorted(modes)
+        assert {model for name, _, model in others() if name == framework} in (set(), set(ONE_OF_EACH_KIND))
 
 
 def test_one_of_each_kind_is_proven() -> None:
