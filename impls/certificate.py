@@ -29,7 +29,7 @@ STEPS = 5
 SGD = StochasticGradientDescent(learning_rate=2.0**-10, momentum=0.875, weight_decay=2.0**-10)
 # A large epsilon: a gradient that is zero but for rounding shall not become a step of full length.
 ADAM = Adam(learning_rate=2.0**-10, beta_1=0.875, beta_2=0.9375, epsilon=2.0**-10)
-# The first one's results are compared between frameworks; for the others see _certify_again.
+# The first one's results are compared between frameworks; for the others see _Proof.single.
 SEEDS = (0, 1, 2)
 # A tensor's scale is at least this share of its layer's largest value. Gradients of shifts that a later batch norm
 # takes away again are zero, or nearly so, by cancellation: their own size is rounding, or close to it.
@@ -160,15 +160,20 @@ class _Proof:
         A value so close to a ReLU's kink that rounding moves it across makes the gradient jump: with other weights it
         is another value, or none. What is wrong stays wrong with any weights. Those are compared with the program's
         own float64, which was proven equal to the reference.
+
+        Where the spec says that there are too many values for that (Model.many_values), what training leaves is
+        compared as in `half`: the distance of all tensors of a check together.
         """
+        model = impls.WORKLOADS[self.workload].model
+        compare = _together if model and model.many_values else _worst
         _, found = self.results("float32", SEEDS[0])
-        checks = [_worst(name, "float32", arrays, expected[name]) for name, arrays in found.items()]
+        checks = [compare(name, "float32", arrays, expected[name]) for name, arrays in found.items()]
         for seed in SEEDS[1:]:
             if not exact or all(check["passed"] for check in checks):
                 break
             _, own = self.results("float64", seed)
             _, found = self.results("float32", seed)
-            checks = [_worst(name, "float32", arrays, own[name]) for name, arrays in found.items()]
+            checks = [compare(name, "float32", arrays, own[name]) for name, arrays in found.items()]
             checks = [{**check, "name": f"{check['name']} (weights of seed {seed})"} for check in checks]
         return checks
 
@@ -297,6 +302,15 @@ def _worst(
     errors = relative_errors(found, expected)
     tensor = max(errors, key=lambda key: errors[key])
     return _check(name, dtype, tensor, errors[tensor], TOLERANCES[dtype])
+
+
+def _together(
+    name: str, dtype: str, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Outputs and losses as `_worst`, but gradients and what the steps leave by the distance of all tensors."""
+    if name.startswith(("forward", "loss")):
+        return _worst(name, dtype, found, expected)
+    return _check(name, dtype, "all together", distances(found, expected)[0], TOLERANCES[dtype])
 
 
 def _check(name: str, dtype: str, tensor: str, error: float, tolerance: float) -> dict[str, Any]:

@@ -145,6 +145,16 @@ def test_reference_gradients_are_the_adjoints(name: str) -> None:
 # The proof
 
 
+def test_together_forgives_one_small_tensor_and_not_all() -> None:
+    expected = {f"layer{n}.norm.bias": np.full(9, 1.0 if n else 1e-3) for n in range(9)}
+    one = {**expected, "layer0.norm.bias": expected["layer0.norm.bias"] * 1.05}
+    every = {name: array * 1.001 for name, array in expected.items()}
+    assert not certificate._worst("gradients", "float32", one, expected)["passed"]
+    assert certificate._together("gradients", "float32", one, expected)["passed"]
+    assert not certificate._together("gradients", "float32", every, expected)["passed"]
+    assert not certificate._together("forward, training mode", "float32", one, expected)["passed"]
+
+
 def test_relative_errors() -> None:
     expected = {"a.norm.weight": np.array([1.0, -4.0]), "a.norm.bias": np.array([1e-9]), "b.conv.weight": np.ones(2)}
     found = {"a.norm.weight": np.array([1.0, -4.4]), "a.norm.bias": np.array([2e-9]), "b.conv.weight": np.ones(2)}

@@ -124,7 +124,7 @@ def others() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ONE_OF_EACH_KIND)
+@pytest.mark.parametrize("model", (*ONE_OF_EACH_KIND, "inception_v3_aux"))
 def test_eager_modes_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     prove(model, EAGER, monkeypatch, tmp_path)
 

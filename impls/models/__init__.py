@@ -32,6 +32,8 @@ class Model:
     the paper. multiple: what an image's side must be a multiple of, smallest: what it must not be below.
     num_classes: in the paper. outputs: names of what comes out, in training mode. training_size, training_batch: of the
     certificate's training, small where the network bears it: batch norm over few values multiplies rounding errors.
+    many_values: whether that training has so many activations that, whatever the weights, some lie closer to a kink (of
+    a ReLU, between two of a maximum) than float32 rounds, each of which moves single tensors' gradients by per cents.
     bfloat16: kind of the certificate's check -> largest distance allowed in that precision, relative, as
     impls/certificate.py defines it. About three times the largest that any variant and framework had in
     `evenbench verify MODEL --precision bfloat16`.
@@ -45,6 +47,7 @@ class Model:
     outputs: tuple[str, ...] = ("logits",)
     training_size: int = 64
     training_batch: int = 4
+    many_values: bool = False
     bfloat16: Mapping[str, float] = field(default_factory=dict)
 
     @property
