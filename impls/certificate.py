@@ -30,7 +30,7 @@ SGD = StochasticGradientDescent(learning_rate=2.0**-10, momentum=0.875, weight_d
 # A large epsilon: a gradient that is zero but for rounding shall not become a step of full length.
 ADAM = Adam(learning_rate=2.0**-10, beta_1=0.875, beta_2=0.9375, epsilon=2.0**-10)
 # The first one's results are compared between frameworks; for the others see _Proof.single.
-SEEDS = (0, 1, 2)
+SEEDS = tuple(range(6))
 # A tensor's scale is at least this share of its layer's largest value. Gradients of shifts that a later batch norm
 # takes away again are zero, or nearly so, by cancellation: their own size is rounding, or close to it.
 LEAST_SHARE = 0.1
