@@ -183,7 +183,9 @@ def load(
     return engine.Model(module, mode, precision, work.tensors(num_classes, width), work.model.task, optimizer)
 
 
-def load_boxes(workload: str, framework: str, mode: str, precision: str = "float32", image_size: int = 0) -> Any:
+def load_boxes(
+    workload: str, framework: str, mode: str, precision: str = "float32", image_size: int | None = None
+) -> Any:
     """Build the stage behind a detector: a program whose predict takes the heads and gives boxes.Detections.
 
     image_size: the paper's unless stated. Raises ValueError for a workload without boxes or a mode that has none.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import psutil
@@ -22,8 +23,7 @@ BENCHMARKS = {
     "kernels.ColdStart.track_first_call": "seconds",
     **{
         f"{suite}.{phase}.{metric}": unit
-        for suite in ("kernels", *MODELS)
-        for phase in ("Inference", "Training")
+        for suite, phase in (*product(("kernels", *MODELS), ("Inference", "Training")), ("detection", "Boxes"))
         for metric, unit in (("track_latency", "seconds"), ("track_peak_memory", "bytes"), ("track_peak_vram", "bytes"))
     },
     **{f"{suite}.ColdStart.track_{part}": "seconds" for suite in MODELS for part in ("import", "build", "first_call")},
