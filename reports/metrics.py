@@ -27,43 +27,29 @@ class Metric:
         return self.suffix.split(".")[0]
 
 
+def calls(phase: str, latency: str = "Latency") -> tuple[Metric, ...]:
+    """What is known of every phase whose calls are timed. latency: its title."""
+    key = phase.lower()
+    return (
+        Metric(f"{key}_latency", f"{phase}.track_latency", latency, "s", "lower"),
+        Metric(
+            f"{key}_throughput",
+            f"{phase}.throughput",
+            "Throughput",
+            "images/s",
+            "higher",
+            source=f"{key}_latency",
+            formula=throughput,
+        ),
+        Metric(f"{key}_peak_memory", f"{phase}.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
+        Metric(f"{key}_peak_vram", f"{phase}.track_peak_vram", "Peak VRAM", "bytes", "lower"),
+    )
+
+
 METRICS = (
-    Metric("inference_latency", "Inference.track_latency", "Latency", "s", "lower"),
-    Metric(
-        "inference_throughput",
-        "Inference.throughput",
-        "Throughput",
-        "images/s",
-        "higher",
-        source="inference_latency",
-        formula=throughput,
-    ),
-    Metric("inference_peak_memory", "Inference.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
-    Metric("inference_peak_vram", "Inference.track_peak_vram", "Peak VRAM", "bytes", "lower"),
-    Metric("boxes_latency", "Boxes.track_latency", "Latency", "s", "lower"),
-    Metric(
-        "boxes_throughput",
-        "Boxes.throughput",
-        "Throughput",
-        "images/s",
-        "higher",
-        source="boxes_latency",
-        formula=throughput,
-    ),
-    Metric("boxes_peak_memory", "Boxes.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
-    Metric("boxes_peak_vram", "Boxes.track_peak_vram", "Peak VRAM", "bytes", "lower"),
-    Metric("training_latency", "Training.track_latency", "Step time", "s", "lower"),
-    Metric(
-        "training_throughput",
-        "Training.throughput",
-        "Throughput",
-        "images/s",
-        "higher",
-        source="training_latency",
-        formula=throughput,
-    ),
-    Metric("training_peak_memory", "Training.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
-    Metric("training_peak_vram", "Training.track_peak_vram", "Peak VRAM", "bytes", "lower"),
+    *calls("Inference"),
+    *calls("Boxes"),
+    *calls("Training", latency="Step time"),
     Metric("cold_start_import", "ColdStart.track_import", "Import", "s", "lower"),
     Metric("cold_start_build", "ColdStart.track_build", "Build", "s", "lower"),
     Metric("cold_start_first_call", "ColdStart.track_first_call", "First call", "s", "lower"),
