@@ -27,8 +27,10 @@ STEPS = 5
 # Small enough that the steps do not multiply rounding errors, and exact in float32: there Keras on TensorFlow keeps
 # these figures whatever floatx says, and 0.001 and 0.9 would be off by 5e-8 and 3e-8.
 SGD = StochasticGradientDescent(learning_rate=2.0**-10, momentum=0.875, weight_decay=2.0**-10)
-# A large epsilon: a gradient that is nearly zero, and much changed by rounding, shall not become a step of full length.
-ADAM = Adam(learning_rate=2.0**-10, beta_1=0.875, beta_2=0.9375, epsilon=2.0**-6)
+# Adam divides a gradient by its size: its steps are as long as the rate however small the gradient. A small rate keeps
+# a gradient that jumped at a kink (see _Proof.single) out of the weights' fourth digit, a large epsilon one that is
+# nearly zero and all rounding from becoming a step of full length.
+ADAM = Adam(learning_rate=2.0**-13, beta_1=0.875, beta_2=0.9375, epsilon=2.0**-6)
 # The first one's results are compared between frameworks; for the others see _Proof.single.
 SEEDS = tuple(range(6))
 # A tensor's scale is at least this share of its layer's largest value. Gradients of shifts that a later batch norm
