@@ -8,6 +8,7 @@ images (N, H, W, C) and the outputs; and, of torch, FOLDER/shapes.json: of SHAPE
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,19 +165,26 @@ def publish_keras(case: Case, path: Path) -> list[np.ndarray]:
 
 
 def save_as_keras_2(model: Any, path: Path) -> None:
-    """The layout of the published files."""
+    """A model's weights in the layout of the published files."""
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    for layer in model.layers:
+        prefix = "depthwise_" if "Depthwise" in type(layer).__name__ else ""
+        weights = [variable for variable in layer.weights if "seed" not in variable.path]
+        layers[layer.name] = {f"{prefix}{variable.name}": np.asarray(variable) for variable in weights}
+    write_keras_2(layers, path)
+
+
+def write_keras_2(layers: Mapping[str, Mapping[str, np.ndarray]], path: Path) -> None:
+    """Layer -> weight -> values, in the layout of the published files."""
     import h5py
 
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
-        for layer in model.layers:
-            group, depthwise = file.create_group(layer.name), "Depthwise" in type(layer).__name__
-            names = []
-            for variable in layer.weights:
-                if "seed" not in variable.path:
-                    names.append(f"{layer.name}/{'depthwise_' if depthwise else ''}{variable.name}:0")
-                    group[names[-1]] = np.asarray(variable)
-            group.attrs["weight_names"] = [name.encode() for name in names]
+        file.attrs["layer_names"] = [layer.encode() for layer in layers]
+        for layer, weights in layers.items():
+            group = file.create_group(layer)
+            for name, array in weights.items():
+                group[f"{layer}/{name}:0"] = array
+            group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in weights]
 
 
 def publish_darknet(case: Case, path: Path) -> list[np.ndarray]:
