@@ -7,8 +7,7 @@ python -m impls.certificate FRAMEWORK THREADS reads lines of JSON, {"workload", 
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,13 +15,12 @@ from typing import Any, TextIO
 import numpy as np
 
 import impls
-from impls import boxes, layers, weights
+from impls import boxes, comparison, weights
 from impls.boxes import reference
+from impls.comparison import TOLERANCES, Check
 from impls.kernels.conv2d import reference as numpy_conv2d
-from impls.layers import Tensor
 from impls.optimizer import Adam, StochasticGradientDescent
 
-TOLERANCES = {"float64": 1e-10, "float32": 1e-4}
 STEPS = 5
 # Small enough that the steps do not multiply rounding errors, and exact in float32: there Keras on TensorFlow keeps
 # these figures whatever floatx says, and 0.001 and 0.9 would be off by 5e-8 and 3e-8.
@@ -33,10 +31,6 @@ SGD = StochasticGradientDescent(learning_rate=2.0**-10, momentum=0.875, weight_d
 ADAM = Adam(learning_rate=2.0**-13, beta_1=0.875, beta_2=0.9375, epsilon=2.0**-6)
 # The first one's results are compared between frameworks; for the others see _Proof.single.
 SEEDS = tuple(range(6))
-# A tensor's scale is at least this share of its layer's largest value. Gradients of shifts that a later batch norm
-# takes away again are zero, or nearly so, by cancellation: their own size is rounding, or close to it.
-LEAST_SHARE = 0.1
-
 Arrays = dict[str, dict[str, np.ndarray]]
 
 
@@ -82,7 +76,7 @@ def certify(
     write: bool,
     sizes: Sizes | None,
     precisions: Sequence[str] = tuple(TOLERANCES),
-) -> list[dict[str, Any]]:
+) -> list[Check]:
     """Every check of one program against the reference.
 
     reference: an .npz of float64 results. It is written first if `write`; kernels are compared with NumPy and leave
@@ -96,7 +90,7 @@ def certify(
         _save(reference, exact)
     expected = _Saved(reference)
     checks = proof.counts(program)
-    checks += [_worst(name, "float64", arrays, expected[name]) for name, arrays in exact.items()]
+    checks += [comparison.worst(name, "float64", arrays, expected[name]) for name, arrays in exact.items()]
     checks += proof.boxes("float64")
     if "float32" in precisions:
         checks += proof.boxes("float32")
@@ -148,15 +142,15 @@ class _Proof:
             found |= _after(program, title)
         return program, found
 
-    def counts(self, program: Any) -> list[dict[str, Any]]:
+    def counts(self, program: Any) -> list[Check]:
         """Parameters and multiply-accumulates against the spec."""
         work, sizes = impls.WORKLOADS[self.workload], self.sizes
         arrays = impls.example(self.workload, "predict", sizes.forward_size, 1, sizes.num_classes)
         expected = work.macs(sizes.forward_size, sizes.num_classes, sizes.width)
         tensors = work.tensors(sizes.num_classes, sizes.width)
-        return _counts(program, arrays, tensors, expected)
+        return comparison.counts(program, arrays, tensors, expected)
 
-    def single(self, expected: "_Saved", exact: bool) -> list[dict[str, Any]]:
+    def single(self, expected: "_Saved", exact: bool) -> list[Check]:
         """float32 against the reference; if that fails but not in float64, again with other weights.
 
         A value so close to a ReLU's kink that rounding moves it across makes the gradient jump: with other weights it
@@ -167,7 +161,7 @@ class _Proof:
         compared as in `half`: the distance of all tensors of a check together.
         """
         model = impls.WORKLOADS[self.workload].model
-        compare = _together if model and model.many_values else _worst
+        compare = comparison.together if model and model.many_values else comparison.worst
         _, found = self.results("float32", SEEDS[0])
         checks = [compare(name, "float32", arrays, expected[name]) for name, arrays in found.items()]
         for seed in SEEDS[1:]:
@@ -179,7 +173,7 @@ class _Proof:
             checks = [{**check, "name": f"{check['name']} (weights of seed {seed})"} for check in checks]
         return checks
 
-    def boxes(self, precision: str) -> list[dict[str, Any]]:
+    def boxes(self, precision: str) -> list[Check]:
         """A detector's decoding and suppression against NumPy, on one image's heads; nothing for what is no detector.
 
         One check a field: the numbers of one are not in the scale of another's.
@@ -193,11 +187,13 @@ class _Proof:
         found = boxes.Detections(*map(program.to_numpy, program.predict(*program.prepare(*heads))))
         _checked(found.boxes, precision)
         return [
-            _worst(f"detections, {field}", precision, {field: getattr(found, field)}, {field: getattr(expected, field)})
+            comparison.worst(
+                f"detections, {field}", precision, {field: getattr(found, field)}, {field: getattr(expected, field)}
+            )
             for field in found._fields
         ]
 
-    def half(self, expected: "_Saved") -> list[dict[str, Any]]:
+    def half(self, expected: "_Saved") -> list[Check]:
         """bfloat16 against the reference, within the bounds that the spec states.
 
         Its 8 bits leave single tensors whose gradients nearly cancel with no digit at all. What is compared is the
@@ -210,11 +206,11 @@ class _Proof:
         checks = []
         for name, arrays in found.items():
             kind = name.split(" after ")[0].split(" of ")[0].split(",")[0]
-            together, median = distances(arrays, expected[name])
-            checks.append(_check(name, "bfloat16", "all together", together, model.bfloat16.get(kind, 0.0)))
+            together, median = comparison.distances(arrays, expected[name])
+            checks.append(comparison.check(name, "bfloat16", "all together", together, model.bfloat16.get(kind, 0.0)))
             if kind == "gradients":
                 bound = model.bfloat16.get("gradients, median", 0.0)
-                checks.append(_check(name, "bfloat16", f"median of {len(arrays)} tensors", median, bound))
+                checks.append(comparison.check(name, "bfloat16", f"median of {len(arrays)} tensors", median, bound))
         return checks
 
 
@@ -236,124 +232,21 @@ def _after(program: Any, title: str) -> Arrays:
     return {check: arrays for check, arrays in found.items() if arrays}
 
 
-def _certify_kernel(workload: str, framework: str, mode: str) -> list[dict[str, Any]]:
+def _certify_kernel(workload: str, framework: str, mode: str) -> list[Check]:
     expected = _numpy_results(workload)
-    checks: list[dict[str, Any]] = []
+    checks: list[Check] = []
     work = impls.WORKLOADS[workload]
     for dtype in TOLERANCES:
         program, found = _kernel_results(workload, framework, mode, dtype)
-        checks = checks or _counts(program, impls.example(workload, "predict"), work.tensors(), work.macs())
-        checks += [_worst(name, dtype, arrays, expected[name]) for name, arrays in found.items()]
+        checks = checks or comparison.counts(program, impls.example(workload, "predict"), work.tensors(), work.macs())
+        checks += [comparison.worst(name, dtype, arrays, expected[name]) for name, arrays in found.items()]
     return checks
-
-
-def relative_errors(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Tensor name -> largest absolute difference / largest absolute expected value of the tensor.
-
-    The divisor is at least LEAST_SHARE of the largest value in the tensor's layer. NaN, infinity, a missing tensor
-    or another shape is an infinite error.
-    """
-    scales = {name: float(np.abs(expected[name]).max()) for name in expected}
-    layers: dict[str, float] = {}
-    for name, scale in scales.items():
-        layer = _layer(name)
-        layers[layer] = max(layers.get(layer, 0.0), scale)
-    return {
-        name: _relative_error(found.get(name), expected[name], max(scale, LEAST_SHARE * layers[_layer(name)]))
-        for name, scale in scales.items()
-    }
-
-
-def _relative_error(found: np.ndarray | None, expected: np.ndarray, scale: float) -> float:
-    if found is None or found.shape != expected.shape or not np.isfinite(found).all():
-        return float("inf")
-    difference = float(np.abs(found.astype(np.float64) - expected).max())
-    return difference / scale if scale > 0 else (0.0 if difference == 0 else float("inf"))
-
-
-def _layer(name: str) -> str:
-    """ "stage1.block1.expand.norm.bias" and "stage1.block1.expand.conv.weight" belong to one layer."""
-    return ".".join(name.split(".")[:-2])
-
-
-def distances(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """Euclidean distance / Euclidean norm: of all tensors together, and the median of the tensors' own.
-
-    NaN, infinity, a missing tensor or another shape is an infinite distance.
-    """
-    squares = []
-    for name, value in expected.items():
-        tensor = found.get(name)
-        if tensor is None or tensor.shape != value.shape or not np.isfinite(tensor).all():
-            return float("inf"), float("inf")
-        squares.append((np.square(tensor.astype(np.float64) - value).sum(), np.square(value).sum()))
-    difference, norm = np.array(squares).T
-    own = np.sqrt(difference / np.maximum(norm, np.finfo(np.float64).tiny))
-    return float(np.sqrt(difference.sum() / norm.sum())), float(np.median(own))
 
 
 def _checked(array: np.ndarray, dtype: str) -> np.ndarray:
     if array.dtype != dtype:
         raise TypeError(f"{dtype} was asked for and {array.dtype} computed")
     return array
-
-
-def _worst(
-    name: str, dtype: str, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    errors = relative_errors(found, expected)
-    tensor = max(errors, key=lambda key: errors[key])
-    return _check(name, dtype, tensor, errors[tensor], TOLERANCES[dtype])
-
-
-def _together(
-    name: str, dtype: str, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """Outputs and losses as `_worst`, but gradients and what the steps leave by the distance of all tensors."""
-    if name.startswith(("forward", "loss")):
-        return _worst(name, dtype, found, expected)
-    return _check(name, dtype, "all together", distances(found, expected)[0], TOLERANCES[dtype])
-
-
-def _check(name: str, dtype: str, tensor: str, error: float, tolerance: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "dtype": dtype,
-        "tensor": tensor,
-        "error": error if np.isfinite(error) else None,
-        "tolerance": tolerance,
-        "passed": error <= tolerance,
-    }
-
-
-def _counts(
-    program: Any, inputs: Sequence[np.ndarray], tensors: Mapping[str, Tensor], macs: Sequence[int]
-) -> list[dict[str, Any]]:
-    """Parameters, and MACs of each layer whatever order a framework counts them in.
-
-    A kernel is one layer, which a framework may compute in several operations.
-    """
-    trainable = {name for name, tensor in tensors.items() if tensor.trainable}
-    parameters = sum(value.size for name, value in program.weights().items() if name in trainable)
-    expected = layers.parameters(dict(tensors))
-    found = program.macs(*program.prepare(*inputs))
-    found = [sum(found)] if len(macs) == 1 else found
-    return [
-        _count("parameters", parameters, expected, parameters == expected),
-        _count("MACs", sum(found), sum(macs), Counter(found) == Counter(macs)),
-    ]
-
-
-def _count(name: str, found: int, expected: int, passed: bool) -> dict[str, Any]:
-    same = "" if passed or found != expected else ", in other layers"
-    return {
-        "name": name,
-        "dtype": "count",
-        "tensor": f"{found:,} of {expected:,}{same}",
-        "error": 0.0 if passed else max(abs(found - expected), 1) / expected,
-        "tolerance": 0.0,
-        "passed": passed,
-    }
 
 
 def _kernel_results(workload: str, framework: str, mode: str, dtype: str) -> tuple[Any, Arrays]:

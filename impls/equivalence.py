@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import impls
-from impls.certificate import TOLERANCES, Sizes, full
+from impls.certificate import Sizes, full
+from impls.comparison import TOLERANCES
 
 Certificate = dict[str, Any]
 VERSIONED = ("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy")

@@ -11,7 +11,7 @@ import pytest
 from scipy.signal import correlate
 
 import impls
-from impls import certificate, equivalence, weights
+from impls import certificate, comparison, equivalence, weights
 from impls.kernels.conv2d import reference
 from impls.kernels.conv2d.cases import CASES, Case
 from impls.layers import Tensor
@@ -149,22 +149,22 @@ def test_together_forgives_one_small_tensor_and_not_all() -> None:
     expected = {f"layer{n}.norm.bias": np.full(9, 1.0 if n else 1e-3) for n in range(9)}
     one = {**expected, "layer0.norm.bias": expected["layer0.norm.bias"] * 1.05}
     every = {name: array * 1.001 for name, array in expected.items()}
-    assert not certificate._worst("gradients", "float32", one, expected)["passed"]
-    assert certificate._together("gradients", "float32", one, expected)["passed"]
-    assert not certificate._together("gradients", "float32", every, expected)["passed"]
-    assert not certificate._together("forward, training mode", "float32", one, expected)["passed"]
+    assert not comparison.worst("gradients", "float32", one, expected)["passed"]
+    assert comparison.together("gradients", "float32", one, expected)["passed"]
+    assert not comparison.together("gradients", "float32", every, expected)["passed"]
+    assert not comparison.together("forward, training mode", "float32", one, expected)["passed"]
 
 
 def test_relative_errors() -> None:
     expected = {"a.norm.weight": np.array([1.0, -4.0]), "a.norm.bias": np.array([1e-9]), "b.conv.weight": np.ones(2)}
     found = {"a.norm.weight": np.array([1.0, -4.4]), "a.norm.bias": np.array([2e-9]), "b.conv.weight": np.ones(2)}
-    errors = certificate.relative_errors(found, expected)
+    errors = comparison.relative_errors(found, expected)
     assert errors["a.norm.weight"] == pytest.approx(0.1)
     assert errors["a.norm.bias"] == pytest.approx(1e-9 / 0.4)  # measured by a tenth of its layer's largest
     assert errors["b.conv.weight"] == 0
     for wrong in (np.array([np.nan, 1]), np.array([np.inf, 1]), np.ones(3)):
-        assert certificate.relative_errors({**found, "b.conv.weight": wrong}, expected)["b.conv.weight"] == np.inf
-    assert certificate.relative_errors({}, expected)["b.conv.weight"] == np.inf
+        assert comparison.relative_errors({**found, "b.conv.weight": wrong}, expected)["b.conv.weight"] == np.inf
+    assert comparison.relative_errors({}, expected)["b.conv.weight"] == np.inf
 
 
 FRAMEWORKS = [framework for framework, modes in QUICK.modes.items() if modes]

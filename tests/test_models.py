@@ -1,20 +1,23 @@
 """The models: their facts against published figures, and every program of every model proven equal.
 
-What a full proof costs is paid for the models that quick times (tests/test_impls.py); here each model is a quarter as
-wide, on small images. Eager modes take seconds and are proven in every run; graphs take a minute for a large network,
-programs that compile some minutes. By the number of commits, one model's graphs and one compiled program have their
-turn in a run; EVENBENCH_ALL_MODES=1 proves everything, in some hours.
+The models that quick times are proven at full size in every run (tests/test_impls.py). Here each model is a quarter as
+wide, on small images: eager modes take seconds and are proven in every run; graphs take a minute for a large network,
+programs that compile some minutes, and so do the other models at full size. By the number of commits one model's
+graphs, one compiled program and one model at full size have their turn in a run; EVENBENCH_ALL_MODES=1 proves
+everything, in some hours.
 """
 
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import impls
 from impls import certificate, equivalence
+from suites.profiles import QUICK
 
 ROOT = Path(__file__).parent.parent
 ONE_OF_EACH_KIND = (
@@ -37,6 +40,7 @@ OTHERS = {
     "keras-tensorflow": ("eager", "compiled"),
     "keras-jax": ("eager", "compiled"),
 }
+AT_FULL_SIZE = {"pytorch": ("eager",), "tensorflow": ("graph",)}
 ALL_MODES = bool(os.environ.get("EVENBENCH_ALL_MODES"))
 PRECISIONS = ("float64", "float32", "bfloat16")
 
@@ -86,15 +90,16 @@ def test_other_widths_have_the_published_size(name: str, width: float, parameter
 
 def prove(
     model: str,
-    modes: dict[str, tuple[str, ...]],
+    modes: Mapping[str, tuple[str, ...]],
     monkeypatch: pytest.MonkeyPatch,
     cache: Path,
     precisions: tuple[str, ...] = PRECISIONS,
+    sizes_of: equivalence.SizesOf = certificate.small,
 ) -> None:
     """Every certificate in these precisions, or the figures that failed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     names = [equivalence.ProgramName(model, framework, mode) for framework in modes for mode in modes[framework]]
-    found = equivalence.verify(names, sizes_of=certificate.small, precisions=precisions)
+    found = equivalence.verify(names, sizes_of=sizes_of, precisions=precisions)
     failed = [
         (one["framework"], one["mode"], one["error"], [check for check in one["checks"] if not check["passed"]])
         for one in found
@@ -133,6 +138,12 @@ def test_eager_modes_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("model", in_turn(list(ONE_OF_EACH_KIND)))
 def test_graphs_are_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     prove(model, GRAPHS, monkeypatch, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", in_turn([name for name in ONE_OF_EACH_KIND if name not in QUICK.models]))
+def test_full_size_is_proven(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    prove(model, AT_FULL_SIZE, monkeypatch, tmp_path, sizes_of=certificate.full)
 
 
 @pytest.mark.slow
