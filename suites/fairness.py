@@ -57,16 +57,29 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Row:
-    """What was compared of one program, in the order of COLUMNS."""
+    """What was compared of one program, in the order of COLUMNS; instead of a comparison why there is none."""
 
     program: Program
-    comparisons: list[Comparison]
+    comparisons: list[Comparison | str]
     per_mac: bool
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether one of its cells is."""
+        return any(one.is_slower for one in self.comparisons if isinstance(one, Comparison))
+
+    @property
+    def remarks(self) -> list[str]:
+        """Which cells there are not, and why."""
+        workload, framework, _ = self.program
+        cells = zip(COLUMNS, self.comparisons, strict=True)
+        return [f"- {workload}, {framework}, {column}: {why}" for column, why in cells if isinstance(why, str)]
 
     def __str__(self) -> str:
         workload, framework, mode = self.program
         title = references.title(workload, framework) + (", per MAC" if self.per_mac else "")
-        return table_line([workload, f"{framework} {mode}", title, *map(str, self.comparisons)])
+        cells = ["n/a" if isinstance(one, str) else str(one) for one in self.comparisons]
+        return table_line([workload, f"{framework} {mode}", title, *cells])
 
 
 @dataclass(frozen=True)
@@ -141,26 +154,35 @@ def rows(models: list[str], frameworks: list[str], processes: int) -> Iterator[R
 
 
 def row(program: Program, processes: int) -> Row:
-    """Measure one program and its reference. Raises WorkerError."""
+    """Measure one program and its reference. Raises WorkerError where there is no framework to measure in."""
     found = [turns for phase in PHASES for turns in phase_turns(program, phase, processes)]
-    macs = {one.macs for turns in found for one in turns}
-    return Row(program, [compare(turns) for turns in found], any(ours != reference for ours, reference in macs))
+    macs = {one.macs for turns in found if isinstance(turns, list) for one in turns}
+    cells = [turns if isinstance(turns, str) else compare(turns) for turns in found]
+    return Row(program, cells, any(ours != reference for ours, reference in macs))
 
 
-def phase_turns(program: Program, phase: str, processes: int) -> list[list[Turns]]:
-    """For each batch size what each process measured; the batch sizes share the processes. Raises WorkerError."""
+def phase_turns(program: Program, phase: str, processes: int) -> list[list[Turns] | str]:
+    """For each batch size what each process measured, or why it failed; the batch sizes share the processes.
+
+    Not every network can be trained on one image: batch norm of one value has no variance. Raises WorkerError where
+    the framework cannot be imported.
+    """
     order, threads = random.Random(f"{program}/{phase}"), hwprobe.usable_cpus()
-    turns: list[list[Turns]] = [[] for _ in BATCHES]
+    turns: dict[int, list[Turns]] = {batch_size: [] for batch_size in BATCHES}
+    failures: dict[int, str] = {}
     for _ in range(processes):
         with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
             worker = WorkerProcess(sys.executable, "fairness", Path(folder) / "log", environment(threads))
             try:
                 worker.ask("import_framework", QUICK.timeout_s, framework=program.framework, threads=threads)
-                for batch_size, found in zip(BATCHES, turns, strict=True):
-                    found.append(measure(program, phase, batch_size, worker, order))
+                for batch_size in (size for size in BATCHES if size not in failures):
+                    try:
+                        turns[batch_size].append(measure(program, phase, batch_size, worker, order))
+                    except WorkerError as error:
+                        failures[batch_size] = error.message
             finally:
                 worker.close()
-    return turns
+    return [failures.get(batch_size) or turns[batch_size] for batch_size in BATCHES]
 
 
 def table_line(cells: list[str]) -> str:
@@ -203,7 +225,8 @@ def main(
         if isinstance(found, str):
             remarks.append(f"- {found}")
             continue
-        slow = slow or any(one.is_slower for one in found.comparisons)
+        slow = slow or found.is_slower
+        remarks += found.remarks
         lines.append(str(found))
         print(found, flush=True)
     print("\n".join(["", *remarks]))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,24 @@ def test_a_cell_says_what_the_processes_say() -> None:
     assert str(per_mac) == "0.50 [0.50, 0.50], 12.3 ms"
     row = fairness.Row(Program("resnet50", "keras-torch", "eager"), [slower, per_mac], per_mac=True)
     assert str(row) == f"| resnet50 | keras-torch eager | keras ResNet50, per MAC | {slower} | {per_mac} |"
+    assert row.is_slower and not replace(row, comparisons=[per_mac]).is_slower
+
+
+def test_a_cell_that_cannot_be_has_its_reason() -> None:
+    cell = fairness.compare([Turns([1.0], [1.0], (2, 2))] * 2)
+    row = fairness.Row(Program("resnet18", "pytorch", "eager"), [cell, cell, "ValueError: why", cell], per_mac=False)
+    assert str(row) == f"| resnet18 | pytorch eager | torchvision resnet18 | {cell} | {cell} | n/a | {cell} |"
+    assert row.remarks == ["- resnet18, pytorch, training, batch 1: ValueError: why"]
+    assert not row.is_slower
+
+
+@pytest.mark.slow
+def test_one_failure_costs_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Batch norm of one value: with the auxiliary head PyTorch cannot train InceptionV3 on one image.
+    monkeypatch.setattr(fairness, "SECONDS", 0.1)
+    one, many = fairness.phase_turns(Program("inception_v3_aux", "pytorch", "eager"), "training", 2)
+    assert "Expected more than 1 value per channel" in one
+    assert [turns.macs for turns in many] == [(5_713_216_096, 5_713_216_096)] * 2
 
 
 @pytest.mark.parametrize(
