@@ -171,18 +171,37 @@ def phase_turns(program: Program, phase: str, processes: int) -> list[list[Turns
     turns: dict[int, list[Turns]] = {batch_size: [] for batch_size in BATCHES}
     failures: dict[int, str] = {}
     for _ in range(processes):
-        with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-            worker = WorkerProcess(sys.executable, "fairness", Path(folder) / "log", environment(threads))
-            try:
-                worker.ask("import_framework", QUICK.timeout_s, framework=program.framework, threads=threads)
-                for batch_size in (size for size in BATCHES if size not in failures):
-                    try:
-                        turns[batch_size].append(measure(program, phase, batch_size, worker, order))
-                    except WorkerError as error:
-                        failures[batch_size] = error.message
-            finally:
-                worker.close()
-    return [failures.get(batch_size) or turns[batch_size] for batch_size in BATCHES]
+        sizes = [batch_size for batch_size in BATCHES if batch_size not in failures]
+        while sizes:
+            found = _process_turns(program, phase, sizes, order, threads)
+            for batch_size, one in found.items():
+                if isinstance(one, str):
+                    failures[batch_size] = one
+                else:
+                    turns[batch_size].append(one)
+            sizes = [batch_size for batch_size in sizes if batch_size not in found]
+    return [failures[batch_size] if batch_size in failures else turns[batch_size] for batch_size in BATCHES]
+
+
+def _process_turns(
+    program: Program, phase: str, sizes: list[int], order: random.Random, threads: int
+) -> dict[int, Turns | str]:
+    """What one fresh process measured for each batch size, or why it failed; one that dies leaves the rest out."""
+    found: dict[int, Turns | str] = {}
+    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
+        worker = WorkerProcess(sys.executable, "fairness", Path(folder) / "log", environment(threads))
+        try:
+            worker.ask("import_framework", QUICK.timeout_s, framework=program.framework, threads=threads)
+            for batch_size in sizes:
+                try:
+                    found[batch_size] = measure(program, phase, batch_size, worker, order)
+                except WorkerError as error:
+                    found[batch_size] = error.message
+                    if worker.death:
+                        break
+        finally:
+            worker.close()
+    return found
 
 
 def table_line(cells: list[str]) -> str:

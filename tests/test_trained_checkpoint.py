@@ -24,7 +24,8 @@ from suites.weights_command import app
 
 PACKAGE = "nsfwjs@4.3.0"
 KINDS = ("drawing", "hentai", "neutral", "porn", "sexy")
-MODELS = {"inception_v3": 299, "mobilenet_v2": 224}
+# Name -> keras.applications' name, pixels of a side, whether Keras pads it below and right only.
+MODELS = {"inception_v3": ("InceptionV3", 299, False), "mobilenet_v2": ("MobileNetV2", 224, True)}
 FEATURES = 256  # what the public network's first dense layer gives: to ours it is the classifier
 HEAD = ("dense_2", "dense_3")  # which ours have no place for
 COLUMNS = ("pytorch", "tensorflow", "keras-torch")
@@ -32,11 +33,11 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # that come with scikit-learn
 
 # What keras.applications itself computes with the file.
 KERAS = """
-import sys
+import json, sys
 from pathlib import Path
 import keras, numpy as np
 folder = Path(sys.argv[1])
-for name, public in (("inception_v3", "InceptionV3"), ("mobilenet_v2", "MobileNetV2")):
+for name, (public, *_) in json.loads(sys.argv[2]).items():
     images = np.load(folder / f"{name}.npz")["images"]
     model = getattr(keras.applications, public)(
         weights=None, classes=256, input_shape=images.shape[1:], classifier_activation=None
@@ -44,11 +45,8 @@ for name, public in (("inception_v3", "InceptionV3"), ("mobilenet_v2", "MobileNe
     model.load_weights(folder / f"{name}.h5")
     np.savez(folder / f"{name}.keras.npz", np.asarray(model(images, training=False)))
 """
-# Name -> workload, source, the file's end, width, turned by 180 degrees (Keras pads below and right only), classes.
-CASES = {
-    "inception_v3": ("inception_v3", "evenbench", "-ours.npz", 1.0, False, FEATURES),
-    "mobilenet_v2": ("mobilenet_v2", "evenbench", "-ours.npz", 1.0, True, FEATURES),
-}
+# What ours computes: workload, source, the file's end, width, turned by 180 degrees, classes.
+CASES = {name: (name, "evenbench", "-ours.npz", 1.0, turned, FEATURES) for name, (_, _, turned) in MODELS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"npm cannot fetch {PACKAGE}")
     with tarfile.open(found / "nsfwjs-4.3.0.tgz") as package:
         package.extractall(found, filter="data")
-    for name, size in MODELS.items():
+    for name, (_, size, _) in MODELS.items():
         np.savez(found / f"{name}.npz", images=np.stack([photograph(photo, size) for photo in PHOTOGRAPHS]))
         layers = trained(found / "package" / "dist" / "models" / name)
         dense = {f"{layer}/{key}": array for layer in HEAD for key, array in layers.pop(layer).items()}
@@ -105,7 +103,7 @@ def trained(model: Path) -> dict[str, dict[str, np.ndarray]]:
 @pytest.fixture(scope="module")
 def by_keras(folder: Path) -> Path:
     """The folder, with what keras.applications computes."""
-    python("-c", KERAS, str(folder))
+    python("-c", KERAS, str(folder), json.dumps(MODELS))
     return folder
 
 
