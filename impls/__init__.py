@@ -90,7 +90,7 @@ class Workload:
         """
         if isinstance(self.facts, Case):
             return [self.facts.macs]
-        return [layer.macs for layer in self.layers(num_classes, image_size, width) if layer.positions]
+        return [layer.macs for layer in self.layers(num_classes, image_size, width) if not layer.in_training_only]
 
     def check_image_size(self, image_size: int) -> None:
         """Raise ValueError, one line that names what is expected, for a size that the model cannot take."""

@@ -10,26 +10,41 @@ from math import prod
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution or dense layer, with the bias or the batch norm that may follow it.
+    """One convolution or dense layer, with the bias or the batch norm, and the activation, that may follow it.
 
-    positions: in how many places the kernel is applied to one image: the output's pixels, a transposed convolution's
-    input pixels, 1 for a dense layer; 0 for a layer that only training applies.
+    image_size: pixels of a side of its input, 1 for a dense layer. padding: on every side, kernel_size // 2 unless
+    stated. activation: as impls/kernels/activation names it, "" where none follows at once.
     """
 
     name: str
     in_channels: int
     out_channels: int
     kernel_size: tuple[int, int] = (1, 1)
+    image_size: int = 1
+    stride: int = 1
+    padding: int | None = None
     groups: int = 1
-    positions: int = 1
     norm: bool = True
     bias: bool = False
     kind: str = "conv"  # or "transposed", "dense"
+    activation: str = ""
+    in_training_only: bool = False
+
+    @property
+    def output_size(self) -> int:
+        """Pixels of a side of its output."""
+        if self.kind == "transposed":
+            return (self.image_size - 1) * self.stride + self.kernel_size[0]
+        return resized(self.image_size, self.kernel_size[0], self.stride, self.padding)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one image's forward pass; only the multiplications by weights count."""
-        return self.positions * self.out_channels * (self.in_channels // self.groups) * prod(self.kernel_size)
+        """Multiply-accumulates of one image's forward pass; only the multiplications by weights count.
+
+        The kernel is applied once for each pixel of the output, or of a transposed convolution's input.
+        """
+        positions = (self.image_size if self.kind == "transposed" else self.output_size) ** 2
+        return positions * self.out_channels * (self.in_channels // self.groups) * prod(self.kernel_size)
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,9 @@ class Tensor:
     trainable: bool = True
 
 
-def dense(name: str, in_channels: int, out_channels: int) -> Layer:
+def dense(name: str, in_channels: int, out_channels: int, activation: str = "") -> Layer:
     """A dense layer with its bias."""
-    return Layer(name, in_channels, out_channels, norm=False, bias=True, kind="dense")
+    return Layer(name, in_channels, out_channels, norm=False, bias=True, kind="dense", activation=activation)
 
 
 def resized(size: int, kernel_size: int, stride: int = 1, padding: int | None = None) -> int:

@@ -120,30 +120,37 @@ class InceptionV3:
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass.
 
-        The auxiliary head is applied in no position: the multiply-accumulates are evaluation mode's.
+        The auxiliary head is there in training only: the multiply-accumulates are evaluation mode's.
         """
         found, size, in_channels = [], image_size, 3
         for number, (out_channels, (_, kernel_size, stride, padding)) in enumerate(
             zip(self.stem, STEM, strict=True), 1
         ):
-            size = resized(size, kernel_size, stride, padding)
-            found.append(Layer(f"stem{number}", in_channels, out_channels, (kernel_size,) * 2, positions=size**2))
-            in_channels = out_channels
+            size_of = (kernel_size, kernel_size)
+            layer = Layer(f"stem{number}", in_channels, out_channels, size_of, size, stride, padding, activation="relu")
+            found.append(layer)
+            in_channels, size = out_channels, layer.output_size
             if number in (3, 5):
                 size = reduced(size)
         for stage, blocks in enumerate(self.stages, start=1):
             for block, (kind, channels) in enumerate(blocks, start=1):
-                before, size = size, reduced(size) if kind in "bd" else size
-                name = f"stage{stage}.block{block}"
-                found += block_layers(name, kind, in_channels, channels, before**2, size**2)
+                found += block_layers(f"stage{stage}.block{block}", kind, in_channels, channels, size)
                 in_channels = block_channels(kind, in_channels, channels)
+                size = reduced(size) if kind in "bd" else size
             if stage == 2 and self.auxiliary:
-                reduce, spatial = self.auxiliary_head
-                found.append(Layer("auxiliary.layer1", in_channels, reduce, positions=0))
-                found.append(Layer("auxiliary.layer2", reduce, spatial, (5, 5), positions=0))
-                found.append(replace(dense("auxiliary.classifier", spatial, num_classes), positions=0))
+                found += self._auxiliary_layers(in_channels, size, num_classes)
         found.append(dense("classifier", in_channels, num_classes))
         return found
+
+    def _auxiliary_layers(self, in_channels: int, size: int, num_classes: int) -> list[Layer]:
+        reduce, spatial = self.auxiliary_head
+        pooled = resized(size, 5, stride=3, padding=0)
+        layers = (
+            Layer("auxiliary.layer1", in_channels, reduce, (1, 1), pooled, activation="relu"),
+            Layer("auxiliary.layer2", reduce, spatial, (5, 5), pooled, padding=0, activation="relu"),
+            dense("auxiliary.classifier", spatial, num_classes),
+        )
+        return [replace(layer, in_training_only=True) for layer in layers]
 
     def _scaled(self, channels: Sequence[int]) -> tuple[int, ...]:
         return tuple(rounded(self.width * number) for number in channels)
@@ -165,15 +172,16 @@ def block_channels(kind: str, in_channels: int, channels: Channels) -> int:
     return found
 
 
-def block_layers(name: str, kind: str, in_channels: int, channels: Channels, before: int, after: int) -> list[Layer]:
-    """A block's convolutions; before, after: positions in its input and in its output."""
+def block_layers(name: str, kind: str, in_channels: int, channels: Channels, size: int) -> list[Layer]:
+    """A block's convolutions; size: pixels of a side of its input."""
     found = []
     for (branch, kernel_sizes), widths in zip(KERNELS[kind].items(), channels, strict=True):
         inputs = (in_channels, *widths)  # of those side by side too: in e the widths before them are the same
         for number, (kernel_size, out_channels) in enumerate(zip(kernel_sizes, widths, strict=True), start=1):
-            positions = after if number == len(widths) else before
+            stride, padding = (2, 0) if kind in "bd" and number == len(widths) else (1, None)
             layer = f"{name}.{branch}.layer{number}"
-            found.append(Layer(layer, inputs[number - 1], out_channels, kernel_size, positions=positions))
+            facts = (inputs[number - 1], out_channels, kernel_size, size, stride, padding)
+            found.append(Layer(layer, *facts, activation="relu"))
     return found
 
 

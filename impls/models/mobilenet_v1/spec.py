@@ -49,16 +49,13 @@ class MobileNetV1:
 
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
-        size = resized(image_size, 3, stride=2)
-        found = [Layer("stem", 3, self.stem, (3, 3), positions=size**2)]
-        in_channels = self.stem
+        found = [Layer("stem", 3, self.stem, (3, 3), image_size, stride=2, activation="relu6")]
+        in_channels, size = self.stem, resized(image_size, 3, stride=2)
         for block, (out_channels, stride) in enumerate(self.blocks, start=1):
+            name, depthwise = f"block{block}", (in_channels, in_channels, (3, 3), size, stride)
             size = resized(size, 3, stride)
-            name, positions = f"block{block}", size**2
-            found.append(
-                Layer(f"{name}.depthwise", in_channels, in_channels, (3, 3), groups=in_channels, positions=positions)
-            )
-            found.append(Layer(f"{name}.pointwise", in_channels, out_channels, positions=positions))
+            found.append(Layer(f"{name}.depthwise", *depthwise, groups=in_channels, activation="relu6"))
+            found.append(Layer(f"{name}.pointwise", in_channels, out_channels, (1, 1), size, activation="relu6"))
             in_channels = out_channels
         found.append(dense("classifier", in_channels, num_classes))
         return found

@@ -54,20 +54,19 @@ class MobileNetV2:
 
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
-        size = resized(image_size, 3, stride=2)
-        found = [Layer("stem", 3, self.stem, (3, 3), positions=size**2)]
-        in_channels = self.stem
+        found = [Layer("stem", 3, self.stem, (3, 3), image_size, stride=2, activation="relu6")]
+        in_channels, size = self.stem, resized(image_size, 3, stride=2)
         for stage, (expansion, out_channels, repeats, stride) in enumerate(self.stages, start=1):
             for block in range(1, repeats + 1):
-                name, hidden, before = f"stage{stage}.block{block}", expansion * in_channels, size**2
-                size = resized(size, 3, stride if block == 1 else 1)
-                after = size**2
+                name, hidden = f"stage{stage}.block{block}", expansion * in_channels
                 if expansion > 1:
-                    found.append(Layer(f"{name}.widen", in_channels, hidden, positions=before))
-                found.append(Layer(f"{name}.depthwise", hidden, hidden, (3, 3), groups=hidden, positions=after))
-                found.append(Layer(f"{name}.project", hidden, out_channels, positions=after))
+                    found.append(Layer(f"{name}.widen", in_channels, hidden, (1, 1), size, activation="relu6"))
+                depthwise = (hidden, hidden, (3, 3), size, stride if block == 1 else 1)
+                found.append(Layer(f"{name}.depthwise", *depthwise, groups=hidden, activation="relu6"))
+                size = found[-1].output_size
+                found.append(Layer(f"{name}.project", hidden, out_channels, (1, 1), size))
                 in_channels = out_channels
-        found.append(Layer("head", in_channels, self.head, positions=size**2))
+        found.append(Layer("head", in_channels, self.head, (1, 1), size, activation="relu6"))
         found.append(dense("classifier", self.head, num_classes))
         return found
 

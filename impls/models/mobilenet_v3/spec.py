@@ -121,22 +121,31 @@ class MobileNetV3:
 
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
+        found = [Layer("stem", 3, self.stem, (3, 3), image_size, stride=2, activation="hard_swish")]
         size = resized(image_size, 3, stride=2)
-        found = [Layer("stem", 3, self.stem, (3, 3), positions=size**2)]
         for block in self.blocks:
             name, hidden, kernel_size = block.name, block.hidden, (block.kernel_size, block.kernel_size)
+            activation = "hard_swish" if block.hard_swish else "relu"
             if hidden != block.in_channels:
-                found.append(Layer(f"{name}.widen", block.in_channels, hidden, positions=size**2))
-            size = resized(size, block.kernel_size, block.stride)
-            found.append(Layer(f"{name}.depthwise", hidden, hidden, kernel_size, groups=hidden, positions=size**2))
+                found.append(Layer(f"{name}.widen", block.in_channels, hidden, (1, 1), size, activation=activation))
+            depthwise = (hidden, hidden, kernel_size, size, block.stride)
+            found.append(Layer(f"{name}.depthwise", *depthwise, groups=hidden, activation=activation))
+            size = found[-1].output_size
             if block.squeezed:
-                found.append(Layer(f"{name}.squeeze.reduce", hidden, block.squeezed, norm=False, bias=True))
-                found.append(Layer(f"{name}.squeeze.expand", block.squeezed, hidden, norm=False, bias=True))
-            found.append(Layer(f"{name}.project", hidden, block.out_channels, positions=size**2))
-        found.append(Layer("head", self.blocks[-1].out_channels, self.head, positions=size**2))
-        found.append(dense("penultimate", self.head, self.penultimate))
+                found += _squeeze(f"{name}.squeeze", hidden, block.squeezed)
+            found.append(Layer(f"{name}.project", hidden, block.out_channels, (1, 1), size))
+        found.append(Layer("head", self.blocks[-1].out_channels, self.head, (1, 1), size, activation="hard_swish"))
+        found.append(dense("penultimate", self.head, self.penultimate, activation="hard_swish"))
         found.append(dense("classifier", self.penultimate, num_classes))
         return found
+
+
+def _squeeze(name: str, channels: int, squeezed: int) -> list[Layer]:
+    """The two 1x1 convolutions, with bias, of a squeeze-and-excite: they see one pixel, the mean."""
+    return [
+        Layer(f"{name}.reduce", channels, squeezed, norm=False, bias=True, activation="relu"),
+        Layer(f"{name}.expand", squeezed, channels, norm=False, bias=True, activation="hard_sigmoid"),
+    ]
 
 
 VARIANTS = {

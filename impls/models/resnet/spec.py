@@ -60,24 +60,23 @@ class ResNet:
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution and dense layer, in the order of the forward pass."""
         size = resized(image_size, 7, stride=2)
-        found = [Layer("stem", 3, self.stem, (7, 7), positions=size**2)]
+        found = [Layer("stem", 3, self.stem, (7, 7), image_size, stride=2, activation="relu")]
         in_channels, size = self.stem, resized(size, 3, stride=2)  # behind the stem's maximum pooling
         for stage, (count, width) in enumerate(self.stages, start=1):
             out_channels = self.expansion * width
             for block in range(1, count + 1):
-                name, before = f"stage{stage}.block{block}", size**2
+                name, before = f"stage{stage}.block{block}", size
                 stride = 2 if block == 1 and stage > 1 else 1
                 size = resized(size, 3, stride)
-                after = size**2
                 if self.bottleneck:
-                    found.append(Layer(f"{name}.reduce", in_channels, width, positions=before))
-                    found.append(Layer(f"{name}.spatial", width, width, (3, 3), positions=after))
-                    found.append(Layer(f"{name}.expand", width, out_channels, positions=after))
+                    found.append(Layer(f"{name}.reduce", in_channels, width, (1, 1), before, activation="relu"))
+                    found.append(Layer(f"{name}.spatial", width, width, (3, 3), before, stride, activation="relu"))
+                    found.append(Layer(f"{name}.expand", width, out_channels, (1, 1), size))
                 else:
-                    found.append(Layer(f"{name}.first", in_channels, width, (3, 3), positions=after))
-                    found.append(Layer(f"{name}.second", width, width, (3, 3), positions=after))
+                    found.append(Layer(f"{name}.first", in_channels, width, (3, 3), before, stride, activation="relu"))
+                    found.append(Layer(f"{name}.second", width, width, (3, 3), size))
                 if stride > 1 or in_channels != out_channels:
-                    found.append(Layer(f"{name}.shortcut", in_channels, out_channels, positions=after))
+                    found.append(Layer(f"{name}.shortcut", in_channels, out_channels, (1, 1), before, stride))
                 in_channels = out_channels
         found.append(dense("classifier", in_channels, num_classes))
         return found

@@ -66,7 +66,8 @@ class UNet:
                     in_channels,
                     out_channels,
                     (2, 2),
-                    positions=size**2,
+                    size,
+                    stride=2,
                     norm=False,
                     bias=True,
                     kind="transposed",
@@ -75,14 +76,14 @@ class UNet:
             size *= 2
             found += _double_conv(f"up{level}.merge", 2 * out_channels, out_channels, size)
             in_channels = out_channels
-        found.append(Layer("classifier", in_channels, num_classes, positions=size**2, norm=False, bias=True))
+        found.append(Layer("classifier", in_channels, num_classes, (1, 1), size, norm=False, bias=True))
         return found
 
 
 def _double_conv(name: str, in_channels: int, out_channels: int, size: int) -> list[Layer]:
     return [
-        Layer(f"{name}.conv1", in_channels, out_channels, (3, 3), positions=size**2),
-        Layer(f"{name}.conv2", out_channels, out_channels, (3, 3), positions=size**2),
+        Layer(f"{name}.conv1", in_channels, out_channels, (3, 3), size, activation="relu"),
+        Layer(f"{name}.conv2", out_channels, out_channels, (3, 3), size, activation="relu"),
     ]
 
 

@@ -5,7 +5,7 @@ The layers stand in the order of darknet's yolov3.cfg, which is also the order o
 
 from dataclasses import dataclass
 
-from impls.layers import Layer, resized
+from impls.layers import Layer
 from impls.models import Model, rounded
 
 MODEL = Model(
@@ -75,27 +75,29 @@ class YOLOv3:
 
     def layers(self, num_classes: int, image_size: int) -> list[Layer]:
         """Every convolution, in the order of the forward pass."""
-        found = [Layer("stem", 3, self.stem, (3, 3), positions=image_size**2)]
+        found = [Layer("stem", 3, self.stem, (3, 3), image_size, activation="leaky_relu")]
         in_channels, size = self.stem, image_size
         for stage, (count, channels) in enumerate(self.stages, start=1):
-            size = resized(size, 3, stride=2)
-            found.append(Layer(f"stage{stage}.down", in_channels, channels, (3, 3), positions=size**2))
+            down = (in_channels, channels, (3, 3), size, 2)
+            found.append(Layer(f"stage{stage}.down", *down, activation="leaky_relu"))
+            size = found[-1].output_size
             for block in range(1, count + 1):
                 name, half = f"stage{stage}.block{block}", channels // 2
-                found.append(Layer(f"{name}.reduce", channels, half, positions=size**2))
-                found.append(Layer(f"{name}.restore", half, channels, (3, 3), positions=size**2))
+                found.append(Layer(f"{name}.reduce", channels, half, (1, 1), size, activation="leaky_relu"))
+                found.append(Layer(f"{name}.restore", half, channels, (3, 3), size, activation="leaky_relu"))
             in_channels = channels
         for head, (channels, skip) in enumerate(self.heads, start=1):
             name, wide = f"head{head}", 2 * channels
             if skip:
-                found.append(Layer(f"{name}.route", in_channels, channels, positions=size**2))
+                found.append(Layer(f"{name}.route", in_channels, channels, (1, 1), size, activation="leaky_relu"))
                 in_channels, size = channels + skip, 2 * size
             for number in (1, 3, 5):
-                found.append(Layer(f"{name}.conv{number}", in_channels, channels, positions=size**2))
-                found.append(Layer(f"{name}.conv{number + 1}", channels, wide, (3, 3), positions=size**2))
+                narrow, widen = (in_channels, channels, (1, 1), size), (channels, wide, (3, 3), size)
+                found.append(Layer(f"{name}.conv{number}", *narrow, activation="leaky_relu"))
+                found.append(Layer(f"{name}.conv{number + 1}", *widen, activation="leaky_relu"))
                 in_channels = wide
             outputs = self.predictions(num_classes)
-            found.append(Layer(f"{name}.output", wide, outputs, positions=size**2, norm=False, bias=True))
+            found.append(Layer(f"{name}.output", wide, outputs, (1, 1), size, norm=False, bias=True))
             in_channels = channels  # the next head's route leaves before the last 3x3
         return found
 

@@ -88,21 +88,20 @@ class YOLOv3Tiny:
         """Every convolution, in the order of the forward pass."""
         found, in_channels, size = [], 3, image_size
         for stage, channels in enumerate(self.stages, start=1):
-            found.append(Layer(f"stage{stage}", in_channels, channels, (3, 3), positions=size**2))
+            found.append(Layer(f"stage{stage}", in_channels, channels, (3, 3), size, activation="leaky_relu"))
             in_channels = channels
             if stage <= HALVED_STAGES:
                 size //= 2
         first, second = self.heads
         outputs, joined = self.predictions(num_classes), self.route + self.skip
-        coarse, fine = size**2, (2 * size) ** 2
         return [
             *found,
-            Layer("reduce", in_channels, self.reduced, positions=coarse),
-            Layer("head1.spatial", self.reduced, first, (3, 3), positions=coarse),
-            Layer("head1.output", first, outputs, positions=coarse, norm=False, bias=True),
-            Layer("head2.route", self.reduced, self.route, positions=coarse),
-            Layer("head2.spatial", joined, second, (3, 3), positions=fine),
-            Layer("head2.output", second, outputs, positions=fine, norm=False, bias=True),
+            Layer("reduce", in_channels, self.reduced, (1, 1), size, activation="leaky_relu"),
+            Layer("head1.spatial", self.reduced, first, (3, 3), size, activation="leaky_relu"),
+            Layer("head1.output", first, outputs, (1, 1), size, norm=False, bias=True),
+            Layer("head2.route", self.reduced, self.route, (1, 1), size, activation="leaky_relu"),
+            Layer("head2.spatial", joined, second, (3, 3), 2 * size, activation="leaky_relu"),
+            Layer("head2.output", second, outputs, (1, 1), 2 * size, norm=False, bias=True),
         ]
 
 
