@@ -1,6 +1,7 @@
 """What this machine has, whether that is enough for deep learning, and what spoils a benchmark on it.
 
-Only the standard library is imported here; psutil and pynvml are, where they are needed. No framework ever is.
+Only the standard library is imported here; psutil and pynvml are, where they are needed. A framework is imported in a
+process of its own alone, to measure the ceilings.
 """
 
 import os

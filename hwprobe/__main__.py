@@ -1,8 +1,9 @@
 """`python -m hwprobe`: the command that also serves as `evenbench probe`."""
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +22,9 @@ def probe(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 4 if a check cannot be judged.")] = False,
     ignore: Annotated[str, typer.Option(metavar="CHECKS", help="Leave out: cores, vram, ram, disk.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print facts, conditions and verdicts as JSON.")] = False,
+    with_ceilings: Annotated[
+        bool, typer.Option("--ceilings", help="Also the rates it reaches: measured in a minute, kept for a week.")
+    ] = False,
 ) -> None:
     """Say what this machine has and whether it is ready for deep learning.
 
@@ -45,12 +49,33 @@ def probe(
         import json
 
         report = {"facts": facts, "fingerprint": identity, "conditions": conditions.collect(), "readiness": readiness}
+        if with_ceilings:
+            report["ceilings"] = _ceilings(facts)
         print(json.dumps({"schema_version": hwprobe.SCHEMA_VERSION, **report}, indent=2, allow_nan=False))
     else:
-        from hwprobe.table import show
+        from hwprobe.table import show, show_ceilings
 
         show(facts, identity["id"], readiness)
+        if with_ceilings:
+            show_ceilings(_ceilings(facts))
     raise typer.Exit(exit_code(next(iter(readiness["tiers"].values())), strict))
+
+
+def _ceilings(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The kept ones if they still hold, else measured now and kept."""
+    import hwprobe
+    from hwprobe import ceilings
+
+    threads = hwprobe.usable_cpus()
+    if (report := ceilings.kept(facts, threads)) is not None:
+        return report
+    print("hwprobe: measuring the ceilings; leave the machine alone for a minute", file=sys.stderr, flush=True)
+    report = ceilings.measure(threads, dtypes=ceilings.DTYPES)
+    try:
+        ceilings.save(ceilings.path_of(report["fingerprint"], threads), report)
+    except OSError as error:
+        print(f"hwprobe: the ceilings cannot be kept: {error.strerror}", file=sys.stderr)
+    return report
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Facts and verdicts as tables for people: 80 columns wide where nothing says otherwise, plain text when piped."""
+"""Facts, verdicts and ceilings as tables for people: 80 columns wide unless told otherwise, plain text when piped."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,6 +26,46 @@ def show(facts: Mapping[str, Any], fingerprint: str, readiness: Readiness, conso
         console.print(_verdict(tier, result["checks"]))
     if readiness["forced"]:
         console.print(Text(f"Not judged, as asked: {', '.join(readiness['forced'])}."))
+
+
+def show_ceilings(ceilings: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the rates that were measured, how, when, what could not be measured and what spoiled it."""
+    console = console or Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("Framework", "Device", "Ceiling", "Size"):
+        table.add_column(name)
+    for name in ("Best", "Median", "Spread"):
+        table.add_column(name, justify="right")
+    for row in ceilings["gemm"]:
+        table.add_row(*_place(row), f"GEMM {row['dtype']}", f"{row['size']}", *_rates(row, "flops_per_s", "GFLOP/s"))
+    for row in ceilings["bandwidth"]:
+        table.add_row(*_place(row), "memory", f"{row['array_bytes'] >> 20} MiB", *_rates(row, "bytes_per_s", "GB/s"))
+    console.print(table)
+    day, threads = ceilings["measured_at"].partition("T")[0], ceilings["threads"]
+    lines = [
+        f"Ceilings: measured {day}, {threads} {'thread' if threads == 1 else 'threads'}; spread: quartiles / median.",
+        "GEMM: C = A B, n x n matrices, 2 n^3 FLOPs.",
+        *dict.fromkeys(f"Memory: {row['operation']}, {row['convention']}." for row in ceilings["bandwidth"]),
+        *(f"n/a: {failure['framework']}, {failure['message']}." for failure in ceilings["failures"]),
+        *(f"Tainted: {taint['reason']}." for taint in ceilings["taints"]),
+    ]
+    for line in lines:
+        console.print(Text(line))
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["framework"], row["device"]
+
+
+def _rates(row: Mapping[str, Any], name: str, unit: str) -> tuple[str, str, str]:
+    spread = (row["high"] - row["low"]) / row["median"]
+    return f"{_rate(row[name])} {unit}", _rate(row["median"]), f"{spread:.1%}"
+
+
+def _rate(rate: float) -> str:
+    """In 10^9 a second, with three digits or more."""
+    billions = rate / 1e9
+    return f"{billions:.0f}" if billions >= 100 else f"{billions:.3g}"
 
 
 def _found(facts: Mapping[str, Any], fingerprint: str) -> Table:
