@@ -4,7 +4,7 @@ load("resnet50", "pytorch", "eager") gives a program; see the runtimes in impls/
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib import import_module
@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from impls import boxes, weights
-from impls.kernels.conv2d.cases import CASES as CONV2D
-from impls.kernels.conv2d.cases import Case
+from impls import boxes, kernels, weights
+from impls.kernels import catalogue
 from impls.layers import Layer, Tensor, parameters, tensors
 from impls.models import Model
 from impls.models.inception_v3 import spec as inception_v3
@@ -75,8 +74,8 @@ class Workload:
 
     def tensors(self, num_classes: int | None = None, width: float = 1.0) -> dict[str, Tensor]:
         """Canonical name -> shape and kind of every weight."""
-        if isinstance(self.facts, Case):
-            return {"weight": self.facts.weight}
+        if self.model is None:
+            return dict(self.facts.weights)
         return tensors(self.layers(num_classes, width=width))
 
     def parameters(self, num_classes: int | None = None, width: float = 1.0) -> int:
@@ -88,7 +87,7 @@ class Workload:
 
         Layers that only training applies are left out.
         """
-        if isinstance(self.facts, Case):
+        if self.model is None:
             return [self.facts.macs]
         return [layer.macs for layer in self.layers(num_classes, image_size, width) if not layer.in_training_only]
 
@@ -102,8 +101,12 @@ class Workload:
             )
 
 
-def _kernel(name: str, case: Case) -> Workload:
-    return Workload(f"conv2d-{name}", "kernel", f"conv2d {name}", "impls.kernels.conv2d.conv2d", case)
+def _kernels(models: list[Workload]) -> list[Workload]:
+    cases = catalogue.catalogue(model.layers() for model in models)
+    return [
+        Workload(name, "kernel", catalogue.title(name, case), catalogue.package(case), case)
+        for name, case in cases.items()
+    ]
 
 
 def _models(folder: str, spec: ModuleType) -> list[Workload]:
@@ -115,20 +118,20 @@ def _models(folder: str, spec: ModuleType) -> list[Workload]:
     ]
 
 
-WORKLOADS: Mapping[str, Workload] = {
-    workload.name: workload
-    for workload in (
-        *_models("resnet", resnet),
-        *_models("inception_v3", inception_v3),
-        *_models("mobilenet_v1", mobilenet_v1),
-        *_models("mobilenet_v2", mobilenet_v2),
-        *_models("mobilenet_v3", mobilenet_v3),
-        *_models("yolov3", yolov3),
-        *_models("yolov3_tiny", yolov3_tiny),
-        *_models("unet", unet),
-        *(_kernel(name, case) for name, case in CONV2D.items()),
-    )
-}
+_MODELS = [
+    *_models("resnet", resnet),
+    *_models("inception_v3", inception_v3),
+    *_models("mobilenet_v1", mobilenet_v1),
+    *_models("mobilenet_v2", mobilenet_v2),
+    *_models("mobilenet_v3", mobilenet_v3),
+    *_models("yolov3", yolov3),
+    *_models("yolov3_tiny", yolov3_tiny),
+    *_models("unet", unet),
+]
+WORKLOADS: Mapping[str, Workload] = {workload.name: workload for workload in (*_MODELS, *_kernels(_MODELS))}
+MODELS = tuple(model.name for model in _MODELS)
+KERNELS = tuple(name for name in WORKLOADS if name not in MODELS)
+NAMED_KERNELS = tuple(catalogue.NAMED)
 
 
 def missing(framework: str) -> str | None:
@@ -165,22 +168,55 @@ def load(
 ) -> Any:
     """Build a program. Its weights are undefined until load_weights.
 
-    num_classes: the paper's unless stated. Kernels have neither classes nor a width nor an optimiser.
+    num_classes: the paper's unless stated. Kernels have neither classes nor a width nor an optimiser; see
+    impls/frameworks/kernels_*.py for what their programs can do.
     Raises KeyError for an unknown workload or framework, ValueError for a mode or precision that is not offered.
     """
     work = WORKLOADS[workload]
     if mode not in MODES[framework]:
         raise ValueError(f"{framework} has no mode {mode}; it has {', '.join(MODES[framework])}")
-    offered = PRECISIONS if work.model else ("float32", "float64")
-    if precision not in offered:
+    if precision not in (offered := precisions(workload)):
         raise ValueError(f"{workload} does not run in {precision}; it runs in {', '.join(offered)}")
     engine = runtime(framework)
     twin = import_module(f"{work.package}_{_COLUMNS[framework][1]}")
     if work.model is None:
-        return engine.Kernel(engine.build(twin.build, precision, work.facts), mode, precision, work.tensors())
+        return load_kernel(work.facts, framework, mode, precision)
     num_classes = num_classes or work.model.num_classes
     module = engine.build(twin.build, precision, replace(work.facts, width=width), num_classes)
     return engine.Model(module, mode, precision, work.tensors(num_classes, width), work.model.task, optimizer)
+
+
+def load_kernel(case: kernels.Case, framework: str, mode: str, precision: str = "float32", repeats: int = 1) -> Any:
+    """Build a kernel's program of any case, in the catalogue or not. Its weights are undefined until load_weights.
+
+    repeats: how often predict does it in one call, each time on inputs of its own, which stand one after the other.
+    """
+    runtime(framework).set_precision(precision)
+    _, name, backend = _COLUMNS[framework]
+    twin = import_module(f"{catalogue.package(case)}_{name}")
+    programs = import_module(f"impls.frameworks.kernels_{backend or framework}")
+    compute = twin.compute if repeats == 1 else partial(_repeat, twin.compute, repeats)
+    return programs.Kernel(compute, case, mode, precision)
+
+
+def _repeat(compute: Callable[..., Any], repeats: int, case: kernels.Case, *tensors: Any) -> tuple[Any, ...]:
+    count = len(case.inputs)
+    weights = tensors[repeats * count :]
+    return tuple(compute(case, *tensors[n * count : (n + 1) * count], *weights) for n in range(repeats))
+
+
+def profiler(framework: str) -> ModuleType:
+    """The framework's own profiler, as a module with the function profile. Raises ValueError where there is none."""
+    _, name, backend = _COLUMNS[framework]
+    if backend == "jax":
+        raise ValueError("XLA fuses what it compiles: JAX's profiler sees no layers")
+    return import_module(f"impls.frameworks.profile_{'pytorch' if backend == 'torch' else backend or name}")
+
+
+def precisions(workload: str) -> tuple[str, ...]:
+    """What a workload's programs compute in."""
+    work = WORKLOADS[workload]
+    return PRECISIONS if work.model else getattr(work.facts, "precisions", ("float32", "float64"))
 
 
 def load_boxes(
@@ -211,20 +247,16 @@ def example(
     num_classes: int | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, ...]:
-    """Seeded inputs, float64: "predict" -> (images,), "train" -> (images, *targets); kernels: (x,), (x, cotangent).
-
-    "boxes" -> (*heads,), of a detector.
+    """Seeded inputs, float64: "predict" -> (images,), "train" -> (images, *targets), "boxes" -> a detector's (*heads,);
+    of kernels "predict" -> (*inputs,), "cotangent" -> (gradient by the output,).
 
     Random values: zeros would run faster than what users have. Raises ValueError for a size that the model cannot
     take.
     """
     work = WORKLOADS[workload]
-    generator = np.random.default_rng(seed)
     if work.model is None:
-        case = work.facts
-        x = generator.standard_normal((case.batch_size, case.image_size, case.image_size, case.in_channels))
-        shape = (case.batch_size, *case.output_size, case.out_channels)
-        return (x, generator.standard_normal(shape)) if purpose == "train" else (x,)
+        return (kernels.cotangent(work.facts, seed),) if purpose == "cotangent" else kernels.inputs(work.facts, seed)
+    generator = np.random.default_rng(seed)
     image_size, num_classes = image_size or work.model.image_size, num_classes or work.model.num_classes
     work.check_image_size(image_size)
     if batch_size < 1:
@@ -240,5 +272,8 @@ def example(
 def initial_weights(
     workload: str, num_classes: int | None = None, seed: int = 0, width: float = 1.0
 ) -> weights.Weights:
-    """Canonical weights to start training from."""
-    return weights.initial(WORKLOADS[workload].tensors(num_classes, width), seed)
+    """Canonical weights to start training from; a kernel's are random, too."""
+    work = WORKLOADS[workload]
+    if work.model is None:
+        return kernels.weights(work.facts, seed)
+    return weights.initial(work.tensors(num_classes, width), seed)

@@ -9,16 +9,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 import impls
-from impls import boxes, comparison, weights
+from impls import boxes, comparison, kernels, weights
 from impls.boxes import reference
 from impls.comparison import TOLERANCES, Check
-from impls.kernels.conv2d import reference as numpy_conv2d
+from impls.kernels import BY_INPUT, BY_WEIGHT, FORWARD
 from impls.optimizer import Adam, StochasticGradientDescent
 
 STEPS = 5
@@ -233,10 +234,11 @@ def _after(program: Any, title: str) -> Arrays:
 
 
 def _certify_kernel(workload: str, framework: str, mode: str) -> list[Check]:
+    """Each phase that the framework has, against NumPy."""
+    work = impls.WORKLOADS[workload]
     expected = _numpy_results(workload)
     checks: list[Check] = []
-    work = impls.WORKLOADS[workload]
-    for dtype in TOLERANCES:
+    for dtype in sorted(set(impls.precisions(workload)) & set(TOLERANCES), reverse=True):
         program, found = _kernel_results(workload, framework, mode, dtype)
         checks = checks or comparison.counts(program, impls.example(workload, "predict"), work.tensors(), work.macs())
         checks += [comparison.worst(name, dtype, arrays, expected[name]) for name, arrays in found.items()]
@@ -250,27 +252,37 @@ def _checked(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _kernel_results(workload: str, framework: str, mode: str, dtype: str) -> tuple[Any, Arrays]:
+    case = impls.WORKLOADS[workload].facts
     program = impls.load(workload, framework, mode, dtype)
-    program.load_weights(weights.initial(program.tensors, seed=0))
-    x, cotangent = program.prepare(*impls.example(workload, "train"))
-    output = _checked(program.to_numpy(program.predict(x)), dtype)
-    by_input, by_weight = program.train_step(x, cotangent)
-    return program, {
-        "forward": {"output": output},
-        "gradient by input": {"input": program.to_numpy(by_input)},
-        "gradient by weight": {"weight": program.to_canonical("weight", by_weight)},
-    }
+    program.load_weights(impls.initial_weights(workload))
+    inputs = program.prepare(*impls.example(workload, "predict"))
+    (cotangent,) = program.prepare(*impls.example(workload, "cotangent"))
+    output = _checked(program.to_numpy(program.predict(*inputs)), dtype)
+    found = {FORWARD: {"output": output}}
+    learned = [name for name, tensor in case.weights.items() if tensor.trainable]
+    for phase in kernels.phases(case)[1:]:
+        if kernels.missing(case, framework, mode, phase):
+            continue
+        gradients = program.gradient(program.record(phase, *inputs), cotangent)
+        if phase == BY_INPUT:
+            found[phase] = {f"input {n}": program.to_numpy(one) for n, one in enumerate(gradients, start=1)}
+        else:
+            named = zip(learned, gradients, strict=True)
+            found[phase] = {name: program.to_canonical(name, one) for name, one in named}
+    return program, found
 
 
 def _numpy_results(workload: str) -> Arrays:
     work = impls.WORKLOADS[workload]
-    weight = weights.initial(work.tensors(), seed=0)["weight"]
-    x, cotangent = impls.example(workload, "train")
-    by_input, by_weight = numpy_conv2d.backward(x, weight, cotangent, work.facts)
+    reference = import_module(f"{work.package.rpartition('.')[0]}.reference")
+    inputs, weights = impls.example(workload, "predict"), impls.initial_weights(workload)
+    arrays = (*inputs, *weights.values())
+    gradients = reference.backward(work.facts, *arrays, *impls.example(workload, "cotangent"))
+    by_weight = zip(weights, gradients[len(inputs) :], strict=True)
     return {
-        "forward": {"output": numpy_conv2d.forward(x, weight, work.facts)},
-        "gradient by input": {"input": by_input},
-        "gradient by weight": {"weight": by_weight},
+        FORWARD: {"output": reference.forward(work.facts, *arrays)},
+        BY_INPUT: {f"input {n}": one for n, one in enumerate(gradients[: len(inputs)], start=1)},
+        BY_WEIGHT: {name: one for name, one in by_weight if one is not None},
     }
 
 

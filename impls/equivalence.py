@@ -205,7 +205,10 @@ def code_hash(proof: Proof) -> str:
     root = Path(__file__).parent
     package = impls.WORKLOADS[proof.program.workload].package.split(".")[1:-1]
     own = root.joinpath(*package)
-    shared = (root.glob(pattern) for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py"))
+    shared = (
+        root.glob(pattern)
+        for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py", "kernels/*.py")
+    )
     for path in sorted([*chain.from_iterable(shared), *own.glob("*.py")]):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     for distribution in VERSIONED:

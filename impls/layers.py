@@ -51,7 +51,8 @@ class Layer:
 class Tensor:
     """A weight in the canonical layout.
 
-    kind: "conv" (OIHW), "depthwise" (C,1,H,W), "transposed" (IOHW), "dense" (out, in) or "vector".
+    kind: "conv" (O, I, *spatial), "depthwise" (C, 1, *spatial), "transposed" (I, O, *spatial), "dense" (out, in) or
+    "vector".
     """
 
     shape: tuple[int, ...]

@@ -12,28 +12,25 @@ Weights = dict[str, np.ndarray]
 # The last batch norm of what a shortcut is added to, or of the shortcut.
 ENDS_OF_BRANCHES = tuple(f"{layer}.norm.weight" for layer in ("expand", "second", "project", "restore", "shortcut"))
 
-# canonical -> channels last (TensorFlow, Keras); the inverse permutation leads back.
-CHANNELS_LAST = {
-    "conv": (2, 3, 1, 0),  # OIHW -> HWIO
-    "depthwise": (2, 3, 0, 1),  # (C, 1, H, W) -> (H, W, C, 1)
-    "transposed": (2, 3, 1, 0),  # IOHW -> HWOI
-    "dense": (1, 0),  # (out, in) -> (in, out)
-    "vector": (0,),
-}
-
-
 # What gives the logits.
 LAST = ("classifier.weight", "classifier.conv.weight", "output.conv.weight")
 
 
 def to_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
     """A canonical weight in the layout of TensorFlow and Keras."""
-    return np.ascontiguousarray(np.transpose(array, CHANNELS_LAST[kind]))
+    return np.ascontiguousarray(np.transpose(array, channels_last(kind, array.ndim)))
 
 
 def from_channels_last(array: np.ndarray, kind: str) -> np.ndarray:
     """A weight of TensorFlow or Keras in the canonical layout."""
-    return np.transpose(array, np.argsort(CHANNELS_LAST[kind]))
+    return np.transpose(array, np.argsort(channels_last(kind, array.ndim)))
+
+
+def channels_last(kind: str, rank: int) -> tuple[int, ...]:
+    """Where each axis comes from: OIHW -> HWIO, IOHW -> HWOI, (C, 1, H, W) -> (H, W, C, 1), (out, in) -> (in, out)."""
+    if kind == "vector":
+        return (0,)
+    return (*range(2, rank), *((0, 1) if kind == "depthwise" else (1, 0)))
 
 
 def initial(tensors: Mapping[str, Tensor], seed: int) -> Weights:

@@ -5,16 +5,15 @@ from typing import Any
 
 import altair as alt
 
+from reports import chart_parts as parts
 from reports import formats
-from reports.compare import Entry, Verdict
-from reports.names import FRAMEWORKS, MODES, OTHER_COLOUR, framework_title, phase_title
-
-Spec = dict[str, Any]
-Point = dict[str, Any]
+from reports.chart_parts import Spec
+from reports.compare import Verdict
+from reports.names import MODES, framework_title, phase_title
 
 ROW_HEIGHT = 30  # pixels of a program in a workload's chart
 KERNEL_ROW_HEIGHT = 46  # pixels of a kernel, which holds a lane for each framework
-SHAPES = ["circle", "square", "triangle-up", "diamond"]
+MANY_POINTS = 8000  # a browser draws more of them slowly, and nobody tells them apart
 
 
 def latency_chart(verdict: Verdict) -> Spec:
@@ -27,8 +26,9 @@ def latency_chart(verdict: Verdict) -> Spec:
         axis=alt.Axis(tickCount=8),
     )
     y = alt.Y("program:N", title=None, sort=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
-    calls = [_calls(entry, divisor) for entry in verdict.shown]
-    middles = [_middle(entry, divisor) for entry in verdict.shown]
+    calls = [parts.calls(entry, divisor) for entry in verdict.shown]
+    middles = [parts.middle(entry, divisor) for entry in verdict.shown]
+    titles = {one["framework"] for one in calls}
     points = (
         alt.Chart(alt.Data(values=calls))
         .transform_flatten(["value", "call"])
@@ -37,72 +37,60 @@ def latency_chart(verdict: Verdict) -> Spec:
             x=x,
             y=y,
             yOffset=alt.YOffset("call:Q", scale=alt.Scale(nice=False)),
-            color=_colour(calls),
-            tooltip=_tips("program:N", f"value:Q|this call, {unit}", "call:Q"),
+            color=parts.colour(titles),
+            tooltip=parts.tips("program:N", f"value:Q|this call, {unit}", "call:Q"),
         )
     )
     spread = (
         alt.Chart(alt.Data(values=middles))
         .mark_rule(strokeWidth=4)
-        .encode(x="low:Q", x2="high:Q", y=y, color=_colour(calls))
+        .encode(x="low:Q", x2="high:Q", y=y, color=parts.colour(titles))
     )
     median = (
         alt.Chart(alt.Data(values=middles))
         .mark_tick(thickness=3, height=18)
-        .encode(x="value:Q", y=y, color=_colour(calls), tooltip=_tips("program:N", "text:N|median [95 %]"))
+        .encode(x="value:Q", y=y, color=parts.colour(titles), tooltip=parts.tips("program:N", "text:N|median [95 %]"))
     )
     title = f"{verdict.workload}, {phase_title(verdict.phase, verdict.suite)}: latency of each program"
-    return _spec(alt.layer(points, spread, median).properties(height=ROW_HEIGHT * len(middles)), title)
+    return parts.spec(alt.layer(points, spread, median).properties(height=ROW_HEIGHT * len(middles)), title)
 
 
 def kernel_chart(verdicts: list[Verdict]) -> Spec:
-    """The fastest mode of each framework on every kernel, on a logarithmic axis: equal distances are equal ratios."""
-    order = [verdict.workload for verdict in verdicts]
+    """The fastest mode of each framework on every kernel, on a logarithmic axis: equal distances are equal ratios.
+
+    Each call is a point, unless there are more than MANY_POINTS.
+    """
     best = [(verdict.workload, entry) for verdict in verdicts for entry in verdict.best]
-    calls = [{**_calls(entry, 1e-3), "kernel": name} for name, entry in best]
-    middles = [{**_middle(entry, 1e-3), "kernel": name} for name, entry in best]
-    frameworks = _domain(calls)
+    programs = [{**parts.middle(entry, 1e-3), "kernel": name} for name, entry in best]
+    if sum(entry.data.size for _, entry in best) <= MANY_POINTS:
+        for program, (_, entry) in zip(programs, best, strict=True):
+            program["calls"] = parts.calls(entry, 1e-3)["value"]
+    reach = [end for program in programs for end in (program["low"], program["high"], *program.get("calls", []))]
+    titles = {program["framework"] for program in programs}
     shown = alt.selection_point(fields=["framework"], bind="legend", name="shown")
-    x = alt.X(
-        "value:Q",
-        title="ms a call, logarithmic",
-        scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(values=_round_numbers([value for one in calls for value in one["value"]])),
-    )
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    numbers = alt.Axis(values=parts.round_numbers(min(reach), max(reach)))
+    x = alt.X("value:Q", title="ms a call, logarithmic", scale=scale, axis=numbers)
+    kernels = alt.Axis(labelLimit=170, ticks=False, grid=True, bandPosition=0)
     shared = {
-        "y": alt.Y(
-            "kernel:N", title=None, sort=order, axis=alt.Axis(labelLimit=170, ticks=False, grid=True, bandPosition=0)
-        ),
-        "yOffset": alt.YOffset("framework:N", sort=frameworks),
-        "color": _colour(calls, legend=alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)),
+        "y": alt.Y("kernel:N", title=None, sort=[verdict.workload for verdict in verdicts], axis=kernels),
+        "yOffset": alt.YOffset("framework:N", sort=parts.domain(titles)),
+        "color": parts.colour(titles, parts.framework_legend(columns=1)),
     }
-    faint = alt.condition(shown, alt.value(0.45), alt.value(0.03))
     clear = alt.condition(shown, alt.value(1), alt.value(0.06))
-    points = (
-        alt.Chart(alt.Data(values=calls))
-        .transform_flatten(["value", "call"])
-        .mark_point(filled=True, size=10)
-        .encode(x=x, opacity=faint, tooltip=_tips("kernel:N", "program:N", "value:Q|this call, ms", "call:Q"), **shared)
-    )
-    spread = (
-        alt.Chart(alt.Data(values=middles))
-        .mark_rule(strokeWidth=2.5)
-        .encode(x="low:Q", x2="high:Q", opacity=clear, **shared)
-    )
-    median = (
-        alt.Chart(alt.Data(values=middles), name="medians")
-        .mark_point(filled=True, size=36)
-        .encode(
-            x="value:Q",
-            shape=_shape(),
-            opacity=clear,
-            tooltip=_tips("kernel:N", "program:N", "text:N|median [95 %]"),
-            **shared,
-        )
-        .add_params(shown)
-    )
+    spread = alt.Chart().mark_rule(strokeWidth=2.5).encode(x="low:Q", x2="high:Q", opacity=clear, **shared)
+    tips = parts.tips("kernel:N", "program:N", "text:N|median [95 %]")
+    median = alt.Chart(name="medians").mark_point(filled=True, size=36)
+    median = median.encode(x=x, shape=parts.shape(columns=1), opacity=clear, tooltip=tips, **shared).add_params(shown)
+    layers = [spread, median]
+    if "calls" in programs[0]:
+        faint = alt.condition(shown, alt.value(0.45), alt.value(0.03))
+        tips = parts.tips("kernel:N", "program:N", "calls:Q|this call, ms")
+        points = alt.Chart().transform_flatten(["calls"]).mark_point(filled=True, size=10)
+        layers.insert(0, points.encode(x=alt.X("calls:Q"), opacity=faint, tooltip=tips, **shared))
     title = f"{phase_title(verdicts[0].phase, verdicts[0].suite)}: latency of every kernel"
-    return _spec(alt.layer(points, spread, median).properties(height=KERNEL_ROW_HEIGHT * len(order)), title)
+    chart = alt.layer(*layers, data=alt.Data(values=programs))
+    return parts.spec(chart.properties(height=KERNEL_ROW_HEIGHT * len(verdicts)), title)
 
 
 def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
@@ -112,8 +100,8 @@ def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
             "framework": framework_title(curve["framework"]),
             "mode": curve["mode"],
             "step": step,
-            "loss": _round(loss),
-            "seconds": _round(seconds),
+            "loss": parts.rounded(loss),
+            "seconds": parts.rounded(seconds),
         }
         for curve in curves
         for step, (loss, seconds) in enumerate(zip(curve["loss"], curve["seconds"], strict=False), start=1)
@@ -125,79 +113,11 @@ def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, tickCount=8)),
             y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=True)),
-            color=_colour(values, legend=alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)),
+            color=parts.colour({value["framework"] for value in values}, parts.framework_legend()),
             strokeDash=alt.StrokeDash(
                 "mode:N", scale=alt.Scale(domain=list(MODES), range=[[1, 0], [6, 3], [2, 2]]), legend=None
             ),
-            tooltip=_tips("framework:N", "mode:N", "step:Q", "loss:Q", "seconds:Q"),
+            tooltip=parts.tips("framework:N", "mode:N", "step:Q", "loss:Q", "seconds:Q"),
         )
     )
-    return _spec(lines.properties(height=240), f"{workload}: training loss over steps")
-
-
-def _calls(entry: Entry, divisor: float) -> Point:
-    """All calls of a program in one object, which the chart takes apart: a fifth of the size."""
-    values = [_round(value / divisor) for value in entry.data.ravel().tolist()]
-    return {**_program(entry), "value": values, "call": list(range(1, len(values) + 1))}
-
-
-def _middle(entry: Entry, divisor: float) -> Point:
-    ends = [end if math.isfinite(end) else entry.median for end in (entry.low, entry.high)]
-    interval = formats.interval(entry.low, entry.high, entry.median, "s") or "too few blocks"
-    return {
-        **_program(entry),
-        "value": _round(entry.median / divisor),
-        "low": _round(ends[0] / divisor),
-        "high": _round(ends[1] / divisor),
-        "text": f"{formats.quantity(entry.median, 's')} {interval}",
-    }
-
-
-def _program(entry: Entry) -> Point:
-    return {"program": entry.title, "framework": framework_title(entry.framework), "mode": entry.mode}
-
-
-def _tips(*fields: str) -> list[alt.Tooltip]:
-    """Tooltip rows from "field:type" or "field:type|title"."""
-    pairs = [field.partition("|") for field in fields]
-    return [alt.Tooltip(field, title=title) if title else alt.Tooltip(field) for field, _, title in pairs]
-
-
-def _domain(values: list[Point]) -> list[str]:
-    present = {value["framework"] for value in values}
-    known = [framework.title for framework in FRAMEWORKS.values() if framework.title in present]
-    return known + sorted(present - set(known))
-
-
-def _colour(values: list[Point], legend: alt.Legend | None = None) -> alt.Color:
-    """The framework's own colour, the same in every chart whichever frameworks are in it."""
-    colours = {framework.title: framework.colour for framework in FRAMEWORKS.values()}
-    domain = _domain(values)
-    scale = alt.Scale(domain=domain, range=[colours.get(title, OTHER_COLOUR) for title in domain])
-    return alt.Color("framework:N", scale=scale, legend=legend)
-
-
-def _shape() -> alt.Shape:
-    return alt.Shape(
-        "mode:N",
-        scale=alt.Scale(domain=list(MODES), range=SHAPES[: len(MODES)]),
-        legend=alt.Legend(title=None, orient="top", symbolFillColor="gray", symbolStrokeColor="gray"),
-    )
-
-
-def _round_numbers(values: list[float]) -> list[float]:
-    """1, 2, 5, 10, 20 and so on, as far as the values reach: few enough for labels on a logarithmic axis."""
-    exponents = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
-    numbers = [round(digit * 10.0**exponent, 9) for exponent in exponents for digit in (1, 2, 5)]
-    return [number for number in numbers if min(values) <= number <= max(values)]
-
-
-def _round(number: float) -> float:
-    """Five digits are more than any clock is good for, and keep the page small."""
-    return float(f"{number:.5g}")
-
-
-def _spec(chart: alt.Chart | alt.LayerChart, description: str) -> Spec:
-    spec: Spec = chart.properties(width="container", description=description).to_dict()
-    spec.pop("config", None)  # colours and fonts are the page's, light or dark
-    return spec
+    return parts.spec(lines.properties(height=240), f"{workload}: training loss over steps")

@@ -13,7 +13,7 @@ from reports import stats
 from reports.certificates import MISSING, Certificate, Program
 from reports.formats import join
 from reports.metrics import RANKED
-from reports.names import framework_order, mode_order, program_title
+from reports.names import framework_order, mode_order, phase_title, program_title
 from reports.tables import records
 
 State = Literal["faster", "tie", "withheld", "open"]
@@ -150,7 +150,8 @@ def noise(verdicts_: list[Verdict]) -> Noise:
     for verdict in verdicts_:
         for entry in verdict.entries:
             if max(entry.high - entry.median, entry.median - entry.low) > UNSTABLE * entry.median:
-                unstable.append(f"{entry.title}, {verdict.workload}, {verdict.phase.lower()}")
+                phase = phase_title(verdict.phase, verdict.suite).lower()
+                unstable.append(f"{entry.title}, {verdict.workload}, {phase}")
             itself = stats.against_itself(entry.data)
             selves += [itself] if itself.known else []
             other = entry.ratio.known and entry is not verdict.entries[0]

@@ -7,6 +7,8 @@ _SCALES: dict[str, list[tuple[float, float, str]]] = {
     "s": [(1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs")],
     "bytes": [(2**30, 2**30, "GiB"), (2**20, 2**20, "MiB"), (2**10, 2**10, "KiB"), (0, 1, "B")],
     "fraction": [(0.0, 0.01, "%")],
+    "FLOP/s": [(1e12, 1e12, "TFLOP/s"), (1e9, 1e9, "GFLOP/s"), (0.0, 1e6, "MFLOP/s")],
+    "bytes/s": [(1e12, 1e12, "TB/s"), (1e9, 1e9, "GB/s"), (0.0, 1e6, "MB/s")],
 }
 UNKNOWN = "unknown"
 
@@ -56,6 +58,11 @@ def duration(seconds: object) -> str:
 def join(parts: list[str]) -> str:
     """As in "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """As in "a and b", or "12, such as a, b and c"."""
+    return join(names) if len(names) <= most else f"{len(names)}, such as {join(names[:most])}"
 
 
 def _decimals(number: float) -> int:

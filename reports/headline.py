@@ -105,7 +105,7 @@ def marks(run: Run, results: Results, verdicts: list[Verdict], noise: Noise) -> 
         found.append(Mark("Unstable", detail))
     withheld = sorted({verdict.workload for verdict in verdicts if verdict.state == "withheld"})
     if withheld:
-        found.append(Mark("Rankings withheld", f"no proof of equal work for {formats.join(withheld)}"))
+        found.append(Mark("Rankings withheld", f"no proof of equal work for {formats.some(withheld)}"))
     forced = run.manifest["readiness"].get("forced")
     if isinstance(forced, list) and forced:
         found.append(Mark("Forced", f"not checked on demand: {formats.join([str(name) for name in forced])}"))

@@ -2,15 +2,25 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
-from reports import cells
+from reports import cells, formats
+from reports.ceilings import ceiling_sentences, yardstick
 from reports.cells import Cell, Line
 from reports.compare import Verdict
-from reports.metrics import METRICS, PHASES
+from reports.heat import HeatMap, described, heat_map
+from reports.metrics import METRICS, PHASES, RANKED, metric_key
 from reports.names import KERNELS, framework_class, framework_order, framework_title, mode_order, phase_title
+from reports.roofline import Roofline, roofline
+from reports.shapes import ShapeTable, shape_table
 from reports.tables import Row, records
+from reports.work import Facts
+
+# More kernels have no chart and no list of every program, which would make the page slow and which nobody would read,
+# and their tables are not unfolded to be printed. results.csv has all figures.
+MANY = 100
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,7 @@ class KernelLine:
     """One kernel: for each framework the figure of its fastest mode (named in the remark) and the ratio."""
 
     verdict: Verdict
+    about: str
     pairs: tuple[tuple[Cell, Cell], ...]
 
 
@@ -40,11 +51,43 @@ class Details:
     lines: tuple[Line, ...]
 
 
-def kernel_tables(verdicts: list[Verdict]) -> list[KernelTable]:
+@dataclass(frozen=True)
+class KernelSection:
+    """All that the page says of kernels. `tables` and `rooflines`: one for each phase that was timed."""
+
+    yardstick: str
+    heat: HeatMap
+    shapes: ShapeTable
+    shapes_by_phase: ShapeTable
+    ceilings: tuple[str, ...]
+    rooflines: tuple[Roofline, ...]
+    tables: tuple[KernelTable, ...]
+    details: Details | None
+
+
+def kernel_section(frame: pd.DataFrame, judged: list[Verdict], ceilings: Any, facts: Facts) -> KernelSection | None:
+    """None where no kernel was timed. ceilings: the manifest's entry."""
+    verdicts = [verdict for verdict in judged if verdict.suite == KERNELS]
+    tables = kernel_tables(verdicts, facts)
+    if not tables:
+        return None
+    return KernelSection(
+        yardstick=yardstick(verdicts, facts),
+        heat=heat_map(frame, verdicts, facts),
+        shapes=shape_table(verdicts, facts, by_phase=False),
+        shapes_by_phase=shape_table(verdicts, facts, by_phase=True),
+        ceilings=tuple(ceiling_sentences(ceilings, facts)),
+        rooflines=tuple(roofline(table.verdicts, facts) for table in tables),
+        tables=tuple(tables),
+        details=kernel_details(frame) if len(tables[0].lines) <= MANY else None,
+    )
+
+
+def kernel_tables(verdicts: list[Verdict], facts: Facts) -> list[KernelTable]:
     """A table for each phase that was timed; the kernels in the order of their time in the first of these phases."""
     tables: list[KernelTable] = []
     for phase in PHASES:
-        mine = tuple(verdict for verdict in verdicts if verdict.suite == KERNELS and verdict.phase == phase)
+        mine = tuple(verdict for verdict in verdicts if verdict.phase == phase)
         if not mine:
             continue
         places: dict[str, int] = (
@@ -53,25 +96,31 @@ def kernel_tables(verdicts: list[Verdict]) -> list[KernelTable]:
         mine = tuple(sorted(mine, key=lambda verdict: (places.get(verdict.workload, len(places)), _lowest(verdict))))
         names = sorted({entry.framework for verdict in mine for entry in verdict.entries}, key=framework_order)
         heads = tuple((framework_title(name), framework_class(name)) for name in names)
-        lines = tuple(KernelLine(verdict, tuple(_pair(verdict, name) for name in names)) for verdict in mine)
+        lines = tuple(_line(verdict, names, facts) for verdict in mine)
         tables.append(KernelTable(phase_title(phase, KERNELS), heads, lines, mine, summary(mine)))
     return tables
 
 
 def kernel_details(frame: pd.DataFrame) -> Details:
-    """A row for each kernel x framework x mode that was tried, a column for each metric."""
+    """A row for each kernel x framework x mode that was tried, a column for each measured metric, and the rates."""
     programs: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in records(frame[(frame["suite"] == KERNELS) & (frame["status"] != "n/a")]):
         programs.setdefault((row["workload"], row["framework"], row["mode"]), {})[row["metric"]] = row
-    metrics = [metric for metric in METRICS if any(metric.key in rows for rows in programs.values())]
+    present = {key for rows in programs.values() for key in rows}
+    metrics = [metric for metric in METRICS if metric.key in present and metric.formula is None]
+    titles = []
+    for metric in metrics:
+        phase = phase_title(metric.phase, KERNELS)
+        titles += [f"{phase}: {metric.title}", *([f"{phase}: Achieved"] if metric.key in RANKED.values() else [])]
     lines = []
     for program in sorted(programs, key=lambda key: (key[0], framework_order(key[1]), mode_order(key[2]))):
         workload, framework, mode = program
         rows = programs[program]
-        line = cells.line(framework, mode, (), list(rows.values()))
-        figures = (Cell(workload), *(cells.figure(rows.get(metric.key)) for metric in metrics))
-        lines.append(replace(line, cells=figures))
-    titles = [f"{phase_title(metric.phase, KERNELS)}: {metric.title}" for metric in metrics]
+        figures = [Cell(workload)]
+        for metric in metrics:
+            figures.append(cells.figure(rows.get(metric.key)))
+            figures += [_achieved(rows, metric.phase)] if metric.key in RANKED.values() else []
+        lines.append(replace(cells.line(framework, mode, (), list(rows.values())), cells=tuple(figures)))
     return Details(("Kernel", *titles), tuple(lines))
 
 
@@ -97,6 +146,11 @@ def _lowest(verdict: Verdict) -> float:
     return verdict.entries[0].median if verdict.entries else math.inf
 
 
+def _line(verdict: Verdict, frameworks: list[str], facts: Facts) -> KernelLine:
+    about = described(verdict.workload, facts.kernel(verdict.workload))
+    return KernelLine(verdict, about, tuple(_pair(verdict, name) for name in frameworks))
+
+
 def _pair(verdict: Verdict, framework: str) -> tuple[Cell, Cell]:
     entry = next((entry for entry in verdict.best if entry.framework == framework), None)
     if entry is None:
@@ -104,3 +158,16 @@ def _pair(verdict: Verdict, framework: str) -> tuple[Cell, Cell]:
     latency = cells.latency(entry)
     ranked = verdict.state != "withheld"
     return latency, cells.against_lowest(entry, verdict) if ranked else Cell()
+
+
+def _achieved(rows: dict[str, Row], phase: str) -> Cell:
+    """Both rates, the arithmetic intensity and the share of the ceiling; nothing where nothing was timed."""
+    latency = rows.get(metric_key(phase, "latency"))
+    if latency is None or latency["status"] != "ok":
+        return Cell()
+    flop, byte, share = (rows.get(metric_key(phase, name)) for name in ("flop_rate", "byte_rate", "ceiling_share"))
+    if flop is None or byte is None:
+        return Cell(formats.UNKNOWN, remark="the kernel's operations and bytes are not recorded")
+    traffic = f"{cells.figure(byte).text}, {latency['intensity']:.3g} FLOP/byte"
+    remark = f"{cells.figure(share).text} of the ceiling" if share else "no ceiling was measured"
+    return Cell(cells.figure(flop).text if flop["value"] else "no arithmetic", traffic, remark)

@@ -30,6 +30,8 @@ SHAPE: dict[str, Any] = {
     "certificates": [],
     "failures": [],
     "curves": [],
+    "kernels": {},
+    "ceilings": {},
     "time": {},
 }
 TEXT_KEYS = ("workload", "framework", "mode", "size", "phase", "reference", "kind", "message", "error", "sizes")

@@ -1,13 +1,55 @@
 """The metrics: one row each. A new metric is a new row here and a method in the suites."""
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 
-def throughput(latency: float, batch_size: int) -> float:
-    """Images a second from seconds a call: derived, never measured a second time."""
-    return batch_size / latency
+@dataclass(frozen=True)
+class Work:
+    """What one call does, and the most that its device was measured to do. NaN: unknown."""
+
+    batch_size: float = math.nan
+    operations: float = math.nan
+    bytes_moved: float = math.nan
+    peak: float = math.nan  # FLOP/s
+    bandwidth: float = math.nan  # bytes/s
+
+    @property
+    def intensity(self) -> float:
+        """Arithmetic intensity, FLOP/byte."""
+        return self.operations / self.bytes_moved
+
+
+Formula = Callable[[float, Work], float]  # (latency in seconds, what the call does) -> value; NaN: unknown
+
+
+def throughput(latency: float, work: Work) -> float:
+    """Images a second: derived, as all rates are, never measured a second time."""
+    return work.batch_size / latency
+
+
+def flop_rate(latency: float, work: Work) -> float:
+    """Achieved FLOP/s, counting the operations that the definition has, whatever the program really does."""
+    return work.operations / latency
+
+
+def byte_rate(latency: float, work: Work) -> float:
+    """Achieved bytes/s, counting the least traffic: each operand read once, each result written once."""
+    return work.bytes_moved / latency
+
+
+def ceiling_share(latency: float, work: Work) -> float:
+    """Achieved FLOP/s over the roofline at the call's intensity, min(peak, intensity x bandwidth).
+
+    That is the larger of the shares of both ceilings, and so written it also holds where there is no arithmetic.
+    Source: Williams, Waterman and Patterson, "Roofline" (CACM 52, 2009).
+    """
+    arithmetic = flop_rate(latency, work) / work.peak if work.operations else 0.0
+    traffic = byte_rate(latency, work) / work.bandwidth
+    return max(arithmetic, traffic) if math.isfinite(arithmetic + traffic) else math.nan
 
 
 @dataclass(frozen=True)
@@ -19,37 +61,66 @@ class Metric:
     title: str
     unit: str
     better: Literal["lower", "higher"]
-    source: str = ""  # for a derived metric: the key that it is computed from
-    formula: Callable[[float, int], float] | None = None  # (source value, batch_size) -> value
+    source: str = ""  # for a derived metric: the key of the latency that it is computed from
+    formula: Formula | None = None
 
     @property
     def phase(self) -> str:
         return self.suffix.split(".")[0]
 
 
-def calls(phase: str, latency: str = "Latency") -> tuple[Metric, ...]:
+@dataclass(frozen=True)
+class Rate:
+    """What is derived from a latency."""
+
+    name: str
+    title: str
+    unit: str
+    formula: Formula
+
+
+IMAGES = (Rate("throughput", "Throughput", "images/s", throughput),)
+ROOFLINE = (
+    Rate("flop_rate", "Achieved FLOP/s", "FLOP/s", flop_rate),
+    Rate("byte_rate", "Achieved bytes/s", "bytes/s", byte_rate),
+    Rate("ceiling_share", "Share of the ceiling", "fraction", ceiling_share),
+)
+
+
+def calls(phase: str, latency: str = "Latency", rates: tuple[Rate, ...] = IMAGES) -> tuple[Metric, ...]:
     """What is known of every phase whose calls are timed. latency: its title."""
-    key = phase.lower()
+    key = metric_key(phase, "latency")
     return (
-        Metric(f"{key}_latency", f"{phase}.track_latency", latency, "s", "lower"),
-        Metric(
-            f"{key}_throughput",
-            f"{phase}.throughput",
-            "Throughput",
-            "images/s",
-            "higher",
-            source=f"{key}_latency",
-            formula=throughput,
+        Metric(key, f"{phase}.track_latency", latency, "s", "lower"),
+        *(
+            Metric(
+                metric_key(phase, rate.name),
+                f"{phase}.{rate.name}",
+                rate.title,
+                rate.unit,
+                "higher",
+                source=key,
+                formula=rate.formula,
+            )
+            for rate in rates
         ),
-        Metric(f"{key}_peak_memory", f"{phase}.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
-        Metric(f"{key}_peak_vram", f"{phase}.track_peak_vram", "Peak VRAM", "bytes", "lower"),
+        Metric(metric_key(phase, "peak_memory"), f"{phase}.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
+        Metric(metric_key(phase, "peak_vram"), f"{phase}.track_peak_vram", "Peak VRAM", "bytes", "lower"),
     )
+
+
+def metric_key(phase: str, name: str) -> str:
+    """As in "gradient_by_input_latency"."""
+    return f"{re.sub(r'(?<!^)(?=[A-Z])', '_', phase).lower()}_{name}"
 
 
 METRICS = (
     *calls("Inference"),
     *calls("Boxes"),
     *calls("Training", latency="Step time"),
+    *calls("Forward", rates=ROOFLINE),
+    *calls("GradientByInput", rates=ROOFLINE),
+    *calls("GradientByWeight", rates=ROOFLINE),
     Metric("cold_start_import", "ColdStart.track_import", "Import", "s", "lower"),
     Metric("cold_start_build", "ColdStart.track_build", "Build", "s", "lower"),
     Metric("cold_start_first_call", "ColdStart.track_first_call", "First call", "s", "lower"),
@@ -65,4 +136,7 @@ BY_SUFFIX = {metric.suffix: metric for metric in METRICS if metric.formula is No
 PHASES = tuple(dict.fromkeys(metric.phase for metric in METRICS))
 
 # The phases in which programs are ranked, and the metric that ranks them.
-RANKED = {"Inference": "inference_latency", "Boxes": "boxes_latency", "Training": "training_latency"}
+RANKED = {
+    phase: metric_key(phase, "latency")
+    for phase in ("Inference", "Boxes", "Training", "Forward", "GradientByInput", "GradientByWeight")
+}

@@ -31,7 +31,12 @@ PHASE_TITLES = {
     "Accuracy": "Accuracy of the same trained weights",
     "Fit": "Training to a held-out accuracy",
 }
-KERNEL_PHASE_TITLES = {"Inference": "Forward", "Training": "Forward and backward", "ColdStart": "Cold start"}
+KERNEL_PHASE_TITLES = {
+    "Forward": "Forward",
+    "GradientByInput": "Gradient by input",
+    "GradientByWeight": "Gradient by weight",
+    "ColdStart": "Cold start",
+}
 
 
 def framework_title(framework: str) -> str:

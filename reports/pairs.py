@@ -10,7 +10,7 @@ from reports.certificates import Certificate, Program, certificates
 from reports.compare import NO_DIFFERENCE, withheld
 from reports.load import Results, Run
 from reports.metrics import BY_KEY, METRICS, RANKED
-from reports.names import phase_title, program_title, size_title
+from reports.names import KERNELS, phase_title, program_title, size_title
 from reports.tables import Row, enrich, records
 
 Group = tuple[str, str, str]  # suite, workload, size
@@ -122,7 +122,10 @@ def _rows(frame: pd.DataFrame, side: Side) -> dict[Key, Row]:
 
 
 def _fastest(rows: list[Row]) -> dict[Key, str]:
-    """(suite, workload, size, phase) -> the mode with the shortest latency; cold start and so on go by inference."""
+    """(suite, workload, size, phase) -> the mode with the shortest latency.
+
+    Cold start and so on go by inference, a kernel's by its forward pass.
+    """
     best: dict[Key, Row] = {}
     for row in rows:
         if row["metric"] in RANKED.values():
@@ -131,9 +134,9 @@ def _fastest(rows: list[Row]) -> dict[Key, str]:
                 best[key] = row
     modes = {key: row["mode"] for key, row in best.items()}
     for row in rows:
-        inference = modes.get((*_group(row), "Inference"))
-        if inference is not None:
-            modes.setdefault((*_group(row), row["phase"]), inference)
+        leading = modes.get((*_group(row), "Forward" if row["suite"] == KERNELS else "Inference"))
+        if leading is not None:
+            modes.setdefault((*_group(row), row["phase"]), leading)
     return modes
 
 
@@ -143,7 +146,7 @@ def _group(row: Row) -> Group:
 
 def _order(key: Key) -> tuple[object, ...]:
     metrics = [metric.key for metric in METRICS]
-    return (key[0] == "kernels", *key[:3], metrics.index(key[3]), key[4:])
+    return (key[0] == KERNELS, *key[:3], metrics.index(key[3]), key[4:])
 
 
 def _comparison(

@@ -23,7 +23,7 @@ from reports.tables import records
 
 DTYPES = ("float64", "float32")
 # Shown in places of their own, or long and of no use to a reader.
-ELSEWHERE = ("certificates", "failures", "curves", "readiness")
+ELSEWHERE = ("certificates", "failures", "curves", "readiness", "kernels")
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,18 @@ class Proof:
 @dataclass(frozen=True)
 class WorkloadProof:
     workload: str
+    is_kernel: bool
     proofs: tuple[Proof, ...]
     worst: tuple[str, ...]  # for each of DTYPES: the largest error of all programs, with its tolerance
 
     @property
     def passed(self) -> int:
         return sum(proof.certificate.status == "passed" for proof in self.proofs)
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether one line says enough: there are hundreds of kernels."""
+        return self.is_kernel and self.passed == len(self.proofs)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,10 @@ def workload_proofs(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> 
     kernels = {row["workload"] for row in records(frame[frame["suite"] == KERNELS])}
     programs = timed | proofs.keys()
     workloads = sorted({program[0] for program in programs}, key=lambda name: (name in kernels, name))
-    return [_workload_proof(name, [key for key in programs if key[0] == name], proofs) for name in workloads]
+    own: dict[str, list[Program]] = {}
+    for program in programs:
+        own.setdefault(program[0], []).append(program)
+    return [_workload_proof(name, name in kernels, own[name], proofs) for name in workloads]
 
 
 def exclusions(frame: pd.DataFrame) -> list[Exclusion]:
@@ -114,14 +123,16 @@ def manifest_text(run: Run) -> str:
     return json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False)
 
 
-def _workload_proof(workload: str, programs: list[Program], proofs: dict[Program, Certificate]) -> WorkloadProof:
+def _workload_proof(
+    workload: str, is_kernel: bool, programs: list[Program], proofs: dict[Program, Certificate]
+) -> WorkloadProof:
     ordered = sorted(programs, key=lambda key: (framework_order(key[1]), mode_order(key[2])))
     found = tuple(_proof(program, proofs.get(program, MISSING)) for program in ordered)
     worst = []
     for dtype in DTYPES:
         checks = [check for proof in found if (check := proof.certificate.worst(dtype))]
         worst.append(_with_tolerance(max(checks, key=lambda check: check.error)) if checks else "none")
-    return WorkloadProof(workload, found, tuple(worst))
+    return WorkloadProof(workload, is_kernel, found, tuple(worst))
 
 
 def _proof(program: Program, certificate: Certificate) -> Proof:

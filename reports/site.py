@@ -8,17 +8,20 @@ from functools import cache
 from typing import Any
 
 import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
 
 from reports import formats, headline, proof, stats
 from reports.assets import page_assets
 from reports.certificates import certificates
 from reports.charts import Spec, curves_chart, kernel_chart, latency_chart
 from reports.compare import Verdict, noise, verdicts
-from reports.kernels import kernel_details, kernel_tables
+from reports.kernels import MANY, KernelSection, kernel_section
 from reports.load import Results, Run
 from reports.models import model_sections
 from reports.names import KERNELS, phase_title, program_title, size_title
 from reports.tables import enrich, to_csv, to_parquet
+from reports.work import Facts, facts_of
 
 Say = Callable[[str], None]
 
@@ -40,8 +43,9 @@ def report_files(results: Results, say: Say = lambda _: None) -> dict[str, bytes
     """File name -> content of the report on the newest run. The same input gives the same bytes."""
     run = results.runs[0]
     say("computing intervals")
-    frame = enrich(results.of(run))
-    context = _context(frame, run, results)
+    facts = facts_of(run.manifest)
+    frame = enrich(results.of(run), facts.work)
+    context = _context(frame, run, results, facts)
     say("writing the page")
     environment = _environment()
     return {
@@ -52,11 +56,11 @@ def report_files(results: Results, say: Say = lambda _: None) -> dict[str, bytes
     }
 
 
-def _context(frame: Any, run: Run, results: Results) -> dict[str, Any]:
+def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> dict[str, Any]:
     proofs = certificates(run.manifest)
     judged = verdicts(frame, proofs)
     measured_noise = noise(judged)
-    kernels = kernel_tables(judged)
+    kernels = kernel_section(frame, judged, run.manifest["ceilings"], facts)
     curves = _curves(run)
     return {
         "run": run,
@@ -69,7 +73,6 @@ def _context(frame: Any, run: Run, results: Results) -> dict[str, Any]:
         "model_verdicts": [verdict for verdict in judged if verdict.suite != KERNELS],
         "sections": model_sections(frame, judged),
         "kernels": kernels,
-        "kernel_details": kernel_details(frame),
         "curves": curves,
         "charts": _charts(judged, kernels, curves),
         "proofs": proof.workload_proofs(frame, proofs),
@@ -81,21 +84,30 @@ def _context(frame: Any, run: Run, results: Results) -> dict[str, Any]:
         "manifest": proof.manifest_text(run),
         "noise": measured_noise,
         "comparisons": sum(len(verdict.entries) - 1 for verdict in judged if verdict.entries),
+        "many": MANY,
         "stats": stats,
     }
 
 
-def _charts(judged: list[Verdict], kernels: list[Any], curves: list[dict[str, Any]]) -> Charts:
+def _charts(judged: list[Verdict], kernels: KernelSection | None, curves: list[dict[str, Any]]) -> Charts:
     charts = Charts()
     for verdict in judged:
         if verdict.suite != KERNELS and verdict.entries:
             charts.specs[charts.name(verdict)] = latency_chart(verdict)
-    for index, table in enumerate(kernels, start=1):
-        if any(verdict.entries for verdict in table.verdicts):
-            charts.specs[f"kernels-{index}"] = kernel_chart(list(table.verdicts))
+    if kernels:
+        _kernel_charts(charts.specs, kernels)
     for curve in curves:
         charts.specs[curve["name"]] = curves_chart(curve["curves"], curve["workload"])
     return charts
+
+
+def _kernel_charts(specs: dict[str, Spec], kernels: KernelSection) -> None:
+    for index, table in enumerate(kernels.tables, start=1):
+        if len(table.verdicts) <= MANY and any(verdict.entries for verdict in table.verdicts):
+            specs[f"kernels-{index}"] = kernel_chart(list(table.verdicts))
+    for index, one in enumerate(kernels.rooflines, start=1):
+        if one.spec is not None:
+            specs[f"roofline-{index}"] = one.spec
 
 
 def _curves(run: Run) -> list[dict[str, Any]]:
@@ -147,6 +159,11 @@ def _markdown(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", plain)
 
 
+def _breakable(text: str) -> Markup:
+    """A name that may break after its underscores, as it may after its hyphens."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -159,6 +176,7 @@ def _environment() -> jinja2.Environment:
     # NaN would be no JSON: rather no page than one whose charts do not load.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
     environment.filters["md"] = _markdown
+    environment.filters["breakable"] = _breakable
     environment.filters["date"] = _date
     environment.filters["where"] = _where
     environment.filters["error"] = formats.error

@@ -3,15 +3,17 @@
 import io
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from reports import stats
-from reports.metrics import METRICS
+from reports.metrics import METRICS, Metric, Work
 
 Row = dict[str, Any]
 ADDED = ["low", "high", "p95", "p99"]
+FACTS = ["operations", "bytes_moved", "intensity"]
 
 
 def records(frame: pd.DataFrame) -> list[Row]:
@@ -19,15 +21,21 @@ def records(frame: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def enrich(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with ADDED columns, followed by the rows of the derived metrics.
+def batch_work(row: Row) -> Work:
+    """All that a row itself tells of its call: the batch size."""
+    return Work(batch_size(row["size"]) or math.nan)
+
+
+def enrich(frame: pd.DataFrame, work: Callable[[Row], Work] = batch_work) -> pd.DataFrame:
+    """The same rows with the columns ADDED and FACTS, followed by the rows of the derived metrics.
 
     low, high: the 95 % interval of the median, in the row's unit; NaN where one measurement is all there is.
+    work: what a row's call does; operations, bytes_moved and intensity (FLOP/byte) are of one call, NaN where unknown.
     """
-    measured = [{**row, **_spread(row)} for row in records(frame)]
+    measured = [{**row, **_spread(row), **_facts(work(row))} for row in records(frame)]
     columns = list(frame.columns)
     at = columns.index("q25")
-    return pd.DataFrame(measured + _derived(measured), columns=[*columns[:at], *ADDED, *columns[at:]])
+    return pd.DataFrame(measured + _derived(measured, work), columns=[*columns[:at], *ADDED, *columns[at:], *FACTS])
 
 
 def batch_size(size: str) -> int | None:
@@ -57,21 +65,32 @@ def _spread(row: Row) -> Row:
     return {"low": low, "high": high, "p95": stats.percentile(samples, 95), "p99": stats.percentile(samples, 99)}
 
 
-def _derived(rows: list[Row]) -> list[Row]:
-    """Rows of the metrics with a formula, from their source's: the ends of a rate's interval swap sides."""
+def _facts(work: Work) -> Row:
+    return {"operations": work.operations, "bytes_moved": work.bytes_moved, "intensity": work.intensity}
+
+
+def _derived(rows: list[Row], work: Callable[[Row], Work]) -> list[Row]:
+    """Rows of the metrics with a formula, from their source's, where what it needs is known."""
+    by_metric: dict[str, list[Row]] = {}
+    for row in rows:
+        by_metric.setdefault(row["metric"], []).append(row)
     derived = []
     for metric in METRICS:
-        if metric.formula is None:
-            continue
-        for row in rows:
-            batch = batch_size(row["size"])
-            if row["metric"] != metric.source or batch is None:
-                continue
-            ends = {"value": "value", "low": "high", "high": "low", "q25": "q75", "q75": "q25"}
-            figures = {end: metric.formula(row[other], batch) for end, other in ends.items()}
-            samples = [metric.formula(sample, batch) for sample in row["samples"]]
-            # Percentiles describe the slow calls of a latency; of a rate they would describe the fast ones.
-            tails = {"p95": math.nan, "p99": math.nan}
-            named = {"metric": metric.key, "unit": metric.unit}
-            derived.append({**row, **figures, **tails, **named, "samples": samples})
+        for row in by_metric.get(metric.source, []):
+            made = _rate(row, metric, work(row))
+            if made is not None:
+                derived.append(made)
     return derived
+
+
+def _rate(row: Row, metric: Metric, work: Work) -> Row | None:
+    """A derived metric's row: the ends of a rate's interval swap sides. None where the rate is unknown."""
+    formula = metric.formula
+    if formula is None or math.isnan(formula(1.0, work)):
+        return None
+    ends = {"value": "value", "low": "high", "high": "low", "q25": "q75", "q75": "q25"}
+    figures = {end: formula(row[other], work) for end, other in ends.items()}
+    # Percentiles describe the slow calls of a latency; of a rate they would describe the fast ones.
+    tails = {"p95": math.nan, "p99": math.nan}
+    samples = [formula(sample, work) for sample in row["samples"]]
+    return {**row, **figures, **tails, "metric": metric.key, "unit": metric.unit, "samples": samples}

@@ -17,6 +17,7 @@ def rows() -> list[dict[str, Any]]:
         {
             "name": workload.name,
             "kind": workload.kind,
+            "named": workload.kind == "model" or workload.name in impls.NAMED_KERNELS,
             "title": workload.title,
             "parameters": workload.parameters(),
             "macs": sum(workload.macs()),
@@ -27,7 +28,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def show(found: list[dict[str, Any]]) -> None:
-    """The rows as a table."""
+    """The rows as a table, those with names of their own."""
     from rich.console import Console
     from rich.table import Table
 
@@ -38,10 +39,13 @@ def show(found: list[dict[str, Any]]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for phase in ("inference", "training"):
         table.add_column(f"Memory, {phase}", justify="right")
-    for row in found:
+    for row in (row for row in found if row["named"]):
         memory = [_bytes(row["memory"][phase]) for phase in ("inference", "training")]
         table.add_row(row["name"], f"{row['parameters']:,}", f"{row['macs']:,}", *memory)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    unnamed = sum(not row["named"] for row in found)
+    console.print(f"and {unnamed} kernels more (the models' layers, DeepBench's, sweeps); --json lists all")
 
 
 def _bytes(value: int | None) -> str:

@@ -18,10 +18,13 @@ Report = Callable[[ProgramName, Certificate | None], None]
 def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
     """Every program of these workloads, of all that the profile times if there are none, that can run here.
 
-    Modes are the profile's, also of models that it does not time.
+    Modes are the profile's, also of workloads that it does not time.
     """
-    models = tuple(name for name in workloads if impls.WORKLOADS[name].kind == "model")
-    profile = replace(profile, models=models) if workloads else profile
+    if workloads:
+        models, kernels = (
+            tuple(name for name in workloads if name in known) for known in (impls.MODELS, impls.KERNELS)
+        )
+        profile = replace(profile, models=models, kernels=kernels)
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
     return [ProgramName(*program) for program in found if not workloads or program.workload in workloads]

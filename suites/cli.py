@@ -116,6 +116,41 @@ def run_model(
     print(f"{out}: {len(names)} arrays ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})")
 
 
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(help="A model of `evenbench workloads`.")],
+    framework: Annotated[str, typer.Option(help="pytorch, tensorflow, keras-tensorflow, keras-torch or keras-jax.")],
+    mode: Annotated[str, typer.Option(help="eager, graph or compiled. Default: the mode that quick measures.")] = "",
+    image_size: Annotated[int | None, typer.Option(help="Pixels of a side. Default: the paper's.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images of a call.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON, every layer in it.")] = False,
+) -> None:
+    """Explain a model's inference time by its kernels: predicted against measured, layer by layer.
+
+    Each distinct layer is measured as a kernel, in turns with the model; what their sum leaves of the model's time is
+    the overhead. The framework's own profiler is asked, too.
+
+    Exit codes: 0 done; 2 wrong usage; 3 the framework failed.
+
+    Example: evenbench explain resnet50 --framework pytorch
+    """
+    from suites import explain as explaining
+    from suites.worker_process import WorkerError
+
+    chosen = explaining.check(model, framework, mode, image_size)
+    try:
+        found = explaining.explain(*chosen, batch_size)
+    except WorkerError as error:
+        print(f"evenbench: {error.kind}: {' '.join(error.message.split())}", file=sys.stderr)
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        import json
+
+        print(json.dumps(found, indent=2))
+    else:
+        explaining.show(found)
+
+
 app.add_typer(weights_command.app)
 app.command()(report)
 app.command()(compare)

@@ -12,6 +12,7 @@ from typing import Any
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
 import impls
+from impls import kernels
 from suites import session
 from suites.plan import Case, Program
 from suites.profiles import PROFILES, Profile, Size
@@ -79,9 +80,27 @@ class Boxes(Latency):
 
 
 class Training(Latency):
-    """A call of train_step: a model's whole optimiser step, a kernel's forward and backward pass."""
+    """A call of train_step: a model's whole optimiser step."""
 
     phase = "training"
+
+
+class Forward(Latency):
+    """A kernel's forward pass."""
+
+    phase = kernels.FORWARD
+
+
+class GradientByInput(Latency):
+    """A kernel's gradient by its inputs; the forward pass is not timed."""
+
+    phase = kernels.BY_INPUT
+
+
+class GradientByWeight(Latency):
+    """A kernel's gradient by its weights; the forward pass is not timed."""
+
+    phase = kernels.BY_WEIGHT
 
 
 class FirstCall(Metrics):

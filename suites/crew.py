@@ -6,13 +6,16 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
+import impls
+from impls import kernels
+from impls.kernels import BY_WEIGHT, FORWARD
 from suites.plan import Group, Program
-from suites.profiles import Profile, Size
+from suites.profiles import Profile
 from suites.store import Run
 from suites.worker_process import WorkerError, WorkerProcess, environment
 
 Answer = dict[str, Any]
-REHEARSAL = "mobilenet_v2"
+REHEARSAL = "conv2d-lenet5-3"
 
 
 class Crew:
@@ -43,23 +46,19 @@ class Crew:
                 self._worker(program)
 
     def rehearse(self) -> None:
-        """Have every worker of kernels train something else first, a small network whose shapes no kernel has.
+        """Have every worker of kernels run another one first.
 
         What a process does only once (thread pools, first use of a library) shall not be its first kernel's.
         """
-        for framework in dict.fromkeys(program.framework for program in self.group.programs):
-            program = Program(REHEARSAL, framework, "eager")
-            with suppress(WorkerError):  # it will fail again where it counts
-                self.load(
-                    program,
-                    REHEARSAL,
-                    phase="training",
-                    program=program._asdict(),
-                    options={"num_classes": 10},
-                    size=Size(32, 2)._asdict(),
-                    seed=0,
-                )
-                self.ask_loaded(REHEARSAL, "drop")
+        for _, framework, mode in dict.fromkeys(p._replace(workload=REHEARSAL) for p in self.group.programs):
+            program = Program(REHEARSAL, framework, mode)
+            for phase in (FORWARD, BY_WEIGHT):
+                if kernels.missing(impls.WORKLOADS[REHEARSAL].facts, framework, mode, phase):
+                    continue
+                with suppress(WorkerError):  # it will fail again where it counts
+                    request = {"program": program._asdict(), "options": {}, "size": {}, "seed": 0}
+                    self.load(program, REHEARSAL, phase=phase, **request)
+                    self.ask_loaded(REHEARSAL, "drop")
 
     def ask(
         self, program: Program, do: str, /, report: Callable[[int, int], None] | None = None, **request: Any

@@ -1,4 +1,4 @@
-"""Kernels: each convolution case in every framework."""
+"""Kernels: each case of each operation in every framework."""
 
 from suites import common
 
@@ -6,15 +6,22 @@ PROGRAMS = common.programs(None)
 NAMES = ["workload", "framework", "mode"]
 
 
-class Inference(common.Inference):
-    """The forward pass."""
+class Forward(common.Forward):
+    """The operation."""
 
     params = PROGRAMS
     param_names = NAMES
 
 
-class Training(common.Training):
-    """The forward and the backward pass: gradients by input and by weight."""
+class GradientByInput(common.GradientByInput):
+    """The gradient by the operation's inputs alone."""
+
+    params = PROGRAMS
+    param_names = NAMES
+
+
+class GradientByWeight(common.GradientByWeight):
+    """The gradient by what is learned alone."""
 
     params = PROGRAMS
     param_names = NAMES

@@ -4,6 +4,7 @@ import random
 import time
 from typing import Any
 
+from hwprobe import ceilings
 from impls import equivalence
 from suites import latency, learning
 from suites.crew import Crew
@@ -14,9 +15,7 @@ from suites.stages import StageRun
 from suites.store import Run, same
 
 MEASURE = {
-    "inference": latency.measure,
-    "boxes": latency.measure,
-    "training": latency.measure,
+    **dict.fromkeys(LATENCY_PHASES, latency.measure),
     "fit": learning.fit,
     "accuracy": learning.accuracy,
 }
@@ -46,6 +45,7 @@ def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress:
             seed = f"{run.manifest['run_id']}/{stage.phase}/{stage.workload}/{stage.label}/{process}"
             order = random.Random(seed)
             if number == 0 and group.name == KERNELS:
+                _measure_ceilings(run, crew, progress)
                 progress.say("starting the frameworks")
                 crew.start(order.sample(group.programs, len(group.programs)))
                 crew.rehearse()
@@ -58,6 +58,17 @@ def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress:
             run.save_group(stored)
     finally:
         crew.close()
+
+
+def _measure_ceilings(run: Run, crew: Crew, progress: Progress) -> None:
+    """What the machine can do at all, once a run: a kernel's figures are shares of it."""
+    if run.manifest["ceilings"]:
+        return
+    progress.say("measuring the machine's ceilings")
+    start = time.monotonic()
+    run.manifest["ceilings"] = ceilings.measure(crew.threads)
+    run.spend("measured", time.monotonic() - start)
+    run.save()
 
 
 def _todo(group: Group, stored: dict[str, Any], process: int) -> list[Stage]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import impls
-from impls import boxes
+from impls import boxes, kernels
 from suites.profiles import Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
-LATENCY_PHASES = ("inference", "boxes", "training")
+LATENCY_PHASES = ("inference", "boxes", "training", *kernels.PHASES)
 
 
 class Program(NamedTuple):
@@ -28,7 +28,7 @@ class Program(NamedTuple):
 class Case(NamedTuple):
     """Of what asv asks for results. size is None for kernels, whose sizes belong to the workload."""
 
-    phase: str  # "cold start", "inference", "boxes", "training", "fit" or "accuracy"
+    phase: str  # one of LATENCY_PHASES, "cold start", "fit" or "accuracy"
     program: Program
     size: str | None
 
@@ -83,12 +83,10 @@ def group_of(workload: str) -> str:
 def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted = lambda _: True) -> dict[str, Group]:
     """Name -> group, of all that the profile asks for, that can run here and that is wanted."""
     stages: dict[str, list[Stage]] = {}
-    for workload in impls.WORKLOADS.values():
-        if workload.kind == "model" and workload.name not in profile.models:
-            continue
-        make = _kernel if workload.kind == "kernel" else _model
-        found = make(workload.name, profile, missing, wanted)
-        stages.setdefault(group_of(workload.name), []).extend(stage for stage in found if stage.programs)
+    for name in (*profile.models, *profile.kernels):
+        make = _kernel if group_of(name) == KERNELS else _model
+        found = make(name, profile, missing, wanted)
+        stages.setdefault(group_of(name), []).extend(stage for stage in found if stage.programs)
     return {name: Group(name, tuple(found)) for name, found in stages.items()}
 
 
@@ -100,8 +98,10 @@ def offered(case: Case, profile: Profile) -> str | None:
     if case.phase == "boxes" and (reason := boxes.missing(framework, mode)):
         return reason
     kernel = group_of(workload) == KERNELS
-    if not kernel and workload not in profile.models:
+    if workload not in (profile.kernels if kernel else profile.models):
         return f"the profile {profile.name} does not run {workload}"
+    if kernel and (reason := _missing(case.phase, case.program)):
+        return reason
     sizes_of = {
         "cold start": profile.cold_sizes,
         "inference": profile.inference_sizes,
@@ -118,9 +118,20 @@ def offered(case: Case, profile: Profile) -> str | None:
 
 def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
     programs = _programs(name, profile.kernel_modes, missing)
-    inference = tuple(p for p in programs if wanted(Case("inference", p, None)) or wanted(Case("cold start", p, None)))
-    training = tuple(p for p in programs if wanted(Case("training", p, None)))
-    return [Stage("inference", name, None, inference), Stage("training", name, None, training)]
+
+    def stage(*phases: str) -> Stage:
+        found = [p for p in programs if any(wanted(Case(phase, p, None)) for phase in phases)]
+        return Stage(phases[0], name, None, tuple(p for p in found if not _missing(phases[0], p)))
+
+    return [stage(kernels.FORWARD, "cold start"), *(stage(phase) for phase in kernels.PHASES[1:])]
+
+
+def _missing(phase: str, program: Program) -> str | None:
+    """Why a kernel has no such program, None if it has."""
+    case = impls.WORKLOADS[program.workload].facts
+    if phase not in ("cold start", *kernels.phases(case)):
+        return f"{program.workload} learns nothing"
+    return kernels.missing(case, program.framework, program.mode, phase)
 
 
 def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:

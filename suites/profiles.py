@@ -30,6 +30,7 @@ class Profile:
 
     name: str
     models: tuple[str, ...]
+    kernels: tuple[str, ...]
     blocks: int  # in each, every program of a workload takes its turn once, in random order
     kernel_blocks: int
     calls_per_block: int  # measured calls of one turn
@@ -73,9 +74,35 @@ class Profile:
         return self.digits if model.task == "classification" and phase != "inference" else model.num_classes
 
 
+# One of each kind of shape, small enough that all programs' three phases take some seconds.
+FEW_KERNELS = (
+    "conv2d-7x7-stride2",
+    "conv2d-5x5",
+    "conv2d-3x3",
+    "conv2d-3x3-256",
+    "conv2d-3x3-stride2",
+    "conv2d-1x1",
+    "conv2d-1x7",
+    "conv2d-dilated-3x3",
+    "conv2d-grouped-3x3",
+    "depthwise_conv2d-3x3",
+    "conv_transpose2d-2x2",
+    "dense-2048-1000",
+    "max_pool2d-3x3-stride2",
+    "average_pool2d-3x3",
+    "batch_norm_eval-256x56",
+    "batch_norm_training-64x112",
+    "relu-256x56",
+    "hard_swish-240x14",
+    "upsample_nearest-256x13",
+    "residual_add-256x56",
+    "concat-512x32",
+    "conv_norm_activation-3x3-relu",
+)
 QUICK = Profile(
     name="quick",
     models=("resnet50", "mobilenet_v2"),
+    kernels=FEW_KERNELS,
     blocks=11,
     kernel_blocks=11,
     calls_per_block=2,
@@ -90,10 +117,10 @@ QUICK = Profile(
     },
     kernel_modes={
         "pytorch": ("eager",),
-        "tensorflow": ("eager", "graph"),
-        "keras-tensorflow": ("eager", "graph"),
+        "tensorflow": ("graph",),
+        "keras-tensorflow": ("graph",),
         "keras-torch": ("eager",),
-        "keras-jax": (),
+        "keras-jax": ("compiled",),
     },
     inference_batches=(1,),
     small_training_batch=32,
@@ -116,6 +143,7 @@ STANDARD = Profile(
         "yolov3_tiny",
         "unet",
     ),
+    kernels=impls.NAMED_KERNELS,
     blocks=15,
     kernel_blocks=30,
     calls_per_block=3,
@@ -136,7 +164,8 @@ STANDARD = Profile(
 FULL = Profile(
     name="full",
     # The auxiliary head exists in training alone, on images that no training on digits has.
-    models=tuple(name for name, work in impls.WORKLOADS.items() if work.model and name != "inception_v3_aux"),
+    models=tuple(name for name in impls.MODELS if name != "inception_v3_aux"),
+    kernels=impls.KERNELS,
     blocks=20,
     kernel_blocks=40,
     calls_per_block=5,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from impls.kernels import FORWARD
 from suites.crew import Crew
 from suites.plan import KERNELS, Program, Stage
 from suites.profiles import Profile
@@ -43,7 +44,7 @@ class StageRun:
         """Whether its first calls are the programs' cold starts."""
         size = self.stage.size
         cold = size is None or size in self.profile.cold_sizes(self.stage.workload)
-        return cold and self.stage.phase == "inference"
+        return cold and self.stage.phase in ("inference", FORWARD)
 
     def key(self, program: Program) -> str:
         """The name of a loaded program in its worker."""

@@ -22,11 +22,14 @@ from typing import Any
 import numpy as np
 
 import impls
+from impls import kernels
 from suites import memory
 from suites.files import write_npz
 
 Answer = dict[str, Any]
-PURPOSES = {"inference": "predict", "training": "train", "boxes": "boxes"}  # phase -> whose example it runs on
+# Phase -> whose example it runs on; a kernel's phases run on what predict does.
+PURPOSES = {"inference": "predict", "training": "train", "boxes": "boxes"}
+GRADIENTS = kernels.PHASES[1:]
 Report = Callable[[int, int], None]  # how many steps are done, of how many
 
 runtime: Any = None  # the framework's, once it is imported
@@ -58,7 +61,7 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     the increment; the framework's own copies are.
     """
     workload = program["workload"]
-    arrays = impls.example(workload, PURPOSES[phase], **size, **options, seed=seed)
+    arrays = impls.example(workload, PURPOSES.get(phase, "predict"), **size, **options, seed=seed)
     weights = impls.initial_weights(workload, **options, seed=seed) if phase != "boxes" else {}
     if hasattr(runtime, "reset_peak_memory"):
         runtime.reset_peak_memory()
@@ -74,6 +77,10 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     build = time.perf_counter() - start
 
     inputs = built.prepare(*arrays)
+    if phase in GRADIENTS:
+        (cotangent,) = built.prepare(*impls.example(workload, "cotangent", seed=seed))
+        inputs = (built.record(phase, *inputs), cotangent)
+        runtime.synchronize()
     call = _call(built, phase)
     start = time.perf_counter()
     call(*inputs)
@@ -90,6 +97,36 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
         "peak_vram": peak_vram,
         "measured_s": build + first_call,
     }
+
+
+def load_layer(key: str, program: Answer, size: Answer, layer: str, with_norm: bool, repeats: int) -> Answer:
+    """Build the kernel that a layer of a model is, alone or with its batch norm and activation, and call it once."""
+    from impls.kernels import catalogue
+
+    work = impls.WORKLOADS[program["workload"]]
+    facts = next(one for one in work.layers(image_size=size["image_size"]) if one.name == layer)
+    case = (catalogue.of_layer_with_norm if with_norm else catalogue.of_layer)(facts, size["batch_size"])
+    built = impls.load_kernel(case, program["framework"], program["mode"], repeats=repeats)
+    built.load_weights(kernels.weights(case, 0))
+    inputs = built.prepare(*(array for seed in range(repeats) for array in kernels.inputs(case, seed)))
+    built.predict(*inputs)
+    runtime.synchronize()
+    programs[key] = (built, inputs)
+    return {}
+
+
+def load_call(key: str, program: Answer) -> Answer:
+    """Build a kernel with next to no work, whose time is a call's own."""
+    from impls.kernels.activation.cases import Case
+
+    built = impls.load_kernel(Case("relu", 1, 1), program["framework"], program["mode"])
+    programs[key] = (built, built.prepare(*kernels.inputs(built.case, 0)))
+    return {}
+
+
+def profile(key: str, framework: str, calls: int) -> Answer:
+    """What the framework's own profiler says of a program's predict, operation by operation."""
+    return {"operations": impls.profiler(framework).profile(*programs[key], calls)}
 
 
 def load_reference(
@@ -179,7 +216,22 @@ def drop(key: str) -> Answer:
     return {}
 
 
-REQUESTS = {f.__name__: f for f in (import_framework, load, load_reference, warm_up, measure, fit, evaluate, drop)}
+REQUESTS = {
+    request.__name__: request
+    for request in (
+        import_framework,
+        load,
+        load_layer,
+        load_call,
+        load_reference,
+        warm_up,
+        measure,
+        profile,
+        fit,
+        evaluate,
+        drop,
+    )
+}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "resource_exhausted", "oom when")
 
 
@@ -216,6 +268,8 @@ def main() -> None:
 
 
 def _call(program: Any, phase: str) -> Callable[..., Any]:
+    if phase in GRADIENTS:
+        return program.gradient
     return program.train_step if phase == "training" else program.predict
 
 

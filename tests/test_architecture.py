@@ -32,7 +32,7 @@ def imported(path: Path) -> set[str]:
 
 def is_twin(path: Path) -> bool:
     """Whether a file belongs to one framework: a twin, a runtime or the blocks that twins share."""
-    return path.parent == Path("impls/frameworks") or path.stem.endswith(("_pytorch", "_tensorflow", "_keras"))
+    return path.parent == Path("impls/frameworks") or path.stem.endswith(("_pytorch", "_tensorflow", "_keras", "_jax"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
@@ -77,5 +77,23 @@ def test_twins_have_the_same_functions_in_the_same_order() -> None:
     assert names("pytorch") == names("tensorflow")
     # Keras takes the first ones from its engine, and its backends' own functions follow.
     assert names("keras")[: len(names("pytorch")[-6:])] == [
-        name for name in names("pytorch") if name in ("versions", "build", "Program", "Model", "Boxes", "Kernel")
+        name for name in names("pytorch") if name in ("versions", "set_precision", "build", "Program", "Model", "Boxes")
     ]
+
+
+def test_kernels_programs_can_do_the_same() -> None:
+    def methods(framework: str) -> list[str]:
+        tree = ast.parse((ROOT / f"impls/frameworks/kernels_{framework}.py").read_text())
+        (kernel,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+        names = [node.name for node in kernel.body if isinstance(node, ast.FunctionDef)]
+        return [name for name in names if not name.startswith("_")]
+
+    assert methods("pytorch") == methods("tensorflow") == methods("jax")
+
+
+def test_a_kernel_s_twins_are_one_function() -> None:
+    for folder in (ROOT / "impls/kernels").glob("*/"):
+        for framework in ("pytorch", "tensorflow", "keras") if (folder / "cases.py").is_file() else ():
+            tree = ast.parse((folder / f"{folder.name}_{framework}.py").read_text())
+            public = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"]
+            assert public[-1] == "compute", (folder.name, framework)

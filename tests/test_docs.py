@@ -12,7 +12,7 @@ from suites import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = ("probe", "verify", "run", "run-model", "report", "compare", "workloads")
+COMMANDS = ("probe", "verify", "run", "run-model", "explain", "report", "compare", "workloads")
 
 
 def evenbench(*arguments: str) -> subprocess.CompletedProcess[str]:

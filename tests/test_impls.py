@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import correlate
 
 import impls
-from impls import certificate, comparison, equivalence, weights
-from impls.kernels.conv2d import reference
-from impls.kernels.conv2d.cases import CASES, Case
+from impls import certificate, comparison, equivalence, kernels, weights
 from impls.layers import Tensor
 from impls.tasks import classification
 from impls.tasks.data import digits
@@ -30,16 +27,6 @@ def python(code: str, *arguments: str, **variables: str) -> subprocess.Completed
 
 
 # Facts
-
-
-def test_macs_of_kernels_by_hand() -> None:
-    assert CASES["11x11-stride4"].macs == 55 * 55 * 96 * 3 * 11 * 11
-    assert CASES["depthwise-3x3"].macs == 56 * 56 * 144 * 9
-    assert CASES["grouped-3x3"].macs == 56 * 56 * 128 * 4 * 9
-    assert CASES["1x7"].macs == 17 * 17 * 128 * 128 * 7
-    assert CASES["transposed-2x2"].macs == 28 * 28 * 128 * 64 * 4
-    assert CASES["transposed-2x2"].output_size == (56, 56)
-    assert CASES["dilated-3x3"].output_size == (28, 28)
 
 
 # Weights
@@ -73,73 +60,6 @@ def test_initial_weights_have_the_spread_of_the_paper() -> None:
     assert kernel.std() == pytest.approx(np.sqrt(2 / (128 * 9)), rel=0.02)
     assert not found["stage1.block1.expand.norm.weight"].any()
     assert found["stage1.block1.reduce.norm.weight"].min() == 1
-
-
-# The reference that all kernels are compared with
-
-
-SMALL = {
-    "plain": Case(3, 4, 9, (3, 3)),
-    "padded": Case(3, 4, 8, (3, 5), padding=(1, 2)),
-    "strided": Case(2, 4, 11, (5, 5), stride=3, padding=(2, 2)),
-    "dilated": Case(3, 4, 12, (3, 3), padding=(2, 2), dilation=2),
-    "grouped": Case(6, 4, 7, (3, 3), padding=(1, 1), groups=2, batch_size=2),
-    "depthwise": Case(4, 4, 7, (3, 3), padding=(1, 1), groups=4),
-    "transposed": Case(3, 5, 6, (2, 2), stride=2, transposed=True, batch_size=2),
-}
-
-
-def arrays(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Seeded input, weight and gradient by the output."""
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(case.batch_size, case.image_size, case.image_size, case.in_channels))
-    output = generator.normal(size=(case.batch_size, *case.output_size, case.out_channels))
-    return x, generator.normal(size=case.weight.shape), output
-
-
-def by_scipy(x: np.ndarray, weight: np.ndarray, case: Case) -> np.ndarray:
-    """The convolution by scipy.signal, one pair of channels at a time; a dilated kernel has zeros between its taps."""
-    spread = np.zeros((*weight.shape[:2], *((k - 1) * case.dilation + 1 for k in case.kernel_size)))
-    spread[:, :, :: case.dilation, :: case.dilation] = weight
-    rows, columns = case.padding
-    padded = np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-    output = np.zeros((x.shape[0], *case.output_size, case.out_channels))
-    for image, out in np.ndindex(x.shape[0], case.out_channels):
-        first = out // (case.out_channels // case.groups) * weight.shape[1]
-        for tap in range(weight.shape[1]):
-            full = correlate(padded[image, :, :, first + tap], spread[out, tap], mode="valid")
-            output[image, :, :, out] += full[:: case.stride, :: case.stride]
-    return output
-
-
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "transposed"])
-def test_reference_agrees_with_scipy(name: str) -> None:
-    x, weight, _ = arrays(SMALL[name])
-    expected = by_scipy(x, weight, SMALL[name])
-    assert np.abs(reference.forward(x, weight, SMALL[name]) - expected).max() < 1e-12
-
-
-def test_transposed_reference_by_hand() -> None:
-    case = SMALL["transposed"]
-    x, weight, _ = arrays(case)
-    output = reference.forward(x, weight, case)
-    # With kernel = stride nothing overlaps: each input pixel becomes one 2x2 patch.
-    for row, column in ((0, 0), (3, 5)):
-        patch = np.einsum("nc,cohw->nhwo", x[:, row, column], weight)
-        assert np.allclose(output[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2], patch, atol=1e-13)
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_reference_gradients_are_the_adjoints(name: str) -> None:
-    case = SMALL[name]
-    x, weight, cotangent = arrays(case)
-    by_input, by_weight = reference.backward(x, weight, cotangent, case)
-    # The output is linear in each: <forward(x, w), c> = <x, gradient by x> = <w, gradient by w>, for any direction.
-    other_x, other_weight, _ = (np.roll(array, 1) * 1.5 for array in (x, weight, cotangent))
-    assert np.sum(reference.forward(other_x, weight, case) * cotangent) == pytest.approx(np.sum(other_x * by_input))
-    assert np.sum(reference.forward(x, other_weight, case) * cotangent) == pytest.approx(
-        np.sum(other_weight * by_weight)
-    )
 
 
 # The proof
@@ -243,14 +163,14 @@ def test_every_quick_program_is_proven(tmp_path: Path) -> None:
     failed = [(one["workload"], one["framework"], one["error"], one["checks"]) for one in found if not one["passed"]]
     assert (code, failed) == (0, [])
     proven = {(one["workload"], one["framework"]) for one in found}
-    kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
-    timed = [*QUICK.models, *kernels]
-    assert proven == {(workload, framework) for workload in timed for framework in FRAMEWORKS}
+    timed = {(name, framework) for name in QUICK.models for framework in FRAMEWORKS}
+    assert proven == timed | {(name, framework) for name in QUICK.kernels for framework in impls.FRAMEWORKS}
     for one in found:
         precisions = {check["dtype"] for check in one["checks"]}
         assert precisions == {"count", "float64", "float32"}
-        kernel = impls.WORKLOADS[one["workload"]].kind == "kernel"
-        assert len(one["checks"]) == 2 + 2 * (3 if kernel else len(CHECKS))
+        work = impls.WORKLOADS[one["workload"]]
+        counts = 2 if sum(work.macs()) else 1
+        assert len(one["checks"]) == counts + 2 * len(CHECKS if work.model else kernels.phases(work.facts))
         # A float32 that is as exact as float64 was computed in float64.
         assert max(check["error"] for check in one["checks"] if check["dtype"] == "float32") > 1e-9
     # What is proven is kept, under a hash that the code decides.
@@ -277,8 +197,7 @@ def test_every_mode_of_a_kernel_is_proven(tmp_path: Path) -> None:
 COMPILE = """
 import impls
 impls.runtime("pytorch").configure(2)
-kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
-for name in kernels[:9]:
+for name in impls.NAMED_KERNELS[:9]:
     program = impls.load(name, "pytorch", "compiled")
     program.load_weights(impls.initial_weights(name))
     program.predict(*program.prepare(*impls.example(name, "predict")))

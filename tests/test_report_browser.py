@@ -30,7 +30,7 @@ FLAGS = [
     *("--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars"),
 ]
 WIDTHS = {"wide": 1280, "phone": 390}
-CHARTS = 8  # inference and training of two models, two of the kernels, two of learning curves
+CHARTS = 9  # inference and training of two models, a roofline of each phase of the kernels, two of learning curves
 
 
 def missing_browser() -> str | None:
@@ -89,9 +89,13 @@ def open_page(driver: Chrome, url: str, width: int, scheme: str = "light") -> No
     driver.get_log("browser")
     driver.get_log("performance")
     driver.get(url)
-    drawn = "return document.documentElement.dataset.drawn"
-    WebDriverWait(driver, 30, 0.1).until(lambda browser: browser.execute_script(drawn))
-    assert driver.execute_script(drawn) == str(CHARTS)
+    WebDriverWait(driver, 30, 0.1).until(lambda browser: drawn(browser))
+    assert drawn(driver) == CHARTS
+
+
+def drawn(driver: Chrome) -> int:
+    """How many charts are drawn."""
+    return int(driver.execute_script("return document.documentElement.dataset.drawn ?? 0"))
 
 
 def keep(driver: Chrome, name: str) -> None:
@@ -132,7 +136,7 @@ def test_page_opens_without_error_request_or_overflow(driver: Chrome, page: str,
 def test_every_chart_draws_its_marks_within_its_place(driver: Chrome, page: str) -> None:
     open_page(driver, page, WIDTHS["phone"])
     charts = driver.execute_script("""
-        return [...document.querySelectorAll(".chart")].map((chart) => {
+        return [...document.querySelectorAll(".chart:not(details:not([open]) *)")].map((chart) => {
           const box = chart.querySelector("svg").getBoundingClientRect();
           const marks = [...chart.querySelectorAll("svg .mark-symbol path, svg .mark-line path, svg .mark-rule line")];
           const inside = marks.filter((mark) => {
@@ -150,6 +154,58 @@ def test_every_chart_draws_its_marks_within_its_place(driver: Chrome, page: str)
         assert chart["inside"] == chart["marks"]
     # A model's chart holds every call: six programs (five, where one failed), 14 calls each, beside rules and axes.
     assert [chart["marks"] >= 5 * 14 for chart in charts[:4]] == [True] * 4
+
+
+def test_rooflines_draw_a_point_for_every_program_under_both_ceilings(driver: Chrome, page: str) -> None:
+    open_page(driver, page, WIDTHS["phone"])
+    charts = driver.execute_script("""
+        return [...document.querySelectorAll("[data-chart^=roofline]")].map((chart) => ({
+          points: [...chart.querySelectorAll(".programs_marks path")].filter((mark) => mark.getAttribute("d")).length,
+          roofs: [...chart.querySelectorAll(".mark-line path")].map((line) => line.getTotalLength()),
+          texts: [...chart.querySelectorAll(".mark-text text")].map((text) => text.textContent),
+        }));
+    """)
+    # Four frameworks on twenty kernels, 17 of which have weights: one has no arithmetic, conv2d-1x7 no proof.
+    assert [chart["points"] for chart in charts] == [4 * 18, 4 * 18, 4 * 16]
+    for chart in charts:
+        assert len(chart["roofs"]) == 1
+        assert chart["roofs"][0] > 200
+        assert {"matrix product 210 GFLOP/s", "memory 21.0 GB/s"} <= set(chart["texts"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_heat_map_is_coloured_and_readable(driver: Chrome, page: str, scheme: str) -> None:
+    open_page(driver, page, WIDTHS["phone"], scheme)
+    cells = driver.execute_script("""
+        return [...document.querySelectorAll(".heat tbody tr:not(.group) td")].map((cell) => {
+          const style = getComputedStyle(cell), numbers = (text) => text.match(/[0-9.]+/g).map(Number);
+          return {
+            text: cell.textContent, hint: cell.title, css: cell.classList[0],
+            ink: numbers(style.color), paper: numbers(style.backgroundColor),
+          };
+        });
+    """)
+    assert len(cells) == 20 * 3 * 4
+    coloured = [cell for cell in cells if cell["css"] != "heat-none"]
+    assert len({tuple(cell["paper"]) for cell in coloured}) >= 4
+    for cell in coloured:
+        assert abs(sum(cell["ink"][:3]) - sum(cell["paper"][:3])) > 250
+    # Three kernels have no gradient by weight, and all three phases of conv2d-1x7 are withheld.
+    assert [sum(cell["text"] == sign for cell in cells) for sign in "–?"] == [3 * 4, 3 * 4]
+    assert all(cell["hint"] for cell in cells)
+
+
+def test_a_folded_chart_is_drawn_when_it_is_unfolded(driver: Chrome, page: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    open_page(driver, page, WIDTHS["phone"])
+    driver.execute_script("document.querySelector('[data-chart=kernels-1]').closest('details').open = true")
+    WebDriverWait(driver, 10, 0.1).until(lambda browser: drawn(browser) == CHARTS + 1)
+    marks = "return document.querySelectorAll('[data-chart=kernels-1] .mark-symbol path').length"
+    assert driver.execute_script(marks) >= 20 * 4 * 15  # 14 calls and the median of each program
+    inner, scroll = driver.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
+    assert scroll <= inner
+    assert driver.get_log("browser") == []
 
 
 def test_tooltip_tells_the_figure_as_text(driver: Chrome, page: str) -> None:

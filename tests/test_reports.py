@@ -23,6 +23,7 @@ from fixtures.asv_results import (
     certificate,
     manifest,
     quick_run,
+    spread,
     write_run,
 )
 
@@ -32,6 +33,7 @@ from reports.compare import Verdict, break_even, noise, verdicts
 from reports.headline import machine_line, marks, readiness
 from reports.load import NoResultsError, Results, load
 from reports.manifest import in_shape
+from reports.metrics import metric_key
 from reports.site import report_files
 from reports.tables import enrich, records
 
@@ -45,15 +47,6 @@ def small_run(folder: Path, latencies: dict[tuple[str, str], Any], **changes: An
     figures = {("net", framework, mode, SIZE): figure for (framework, mode), figure in latencies.items()}
     proofs = [certificate("net", framework, mode) for framework, mode in latencies]
     return write_run(folder, {LATENCY: ("seconds", figures)}, manifest(**{"certificates": proofs, **changes}))
-
-
-def spread(median: float, blocks: int = 7, shift: int = 0) -> list[float]:
-    """Samples whose median is `median`, 2 a block; an odd number of blocks that lie up to 3 % to either side of it.
-
-    shift: rotates the blocks, so that two programs do not rise and fall together.
-    """
-    offsets = np.roll(np.linspace(-0.03, 0.03, blocks), shift)
-    return [median * (1 + float(offset) + side) for offset in offsets for side in (-0.004, 0.004)]
 
 
 def judge(folder: Path) -> Verdict:
@@ -137,9 +130,8 @@ def test_table_holds_what_asv_holds(quick: Path) -> None:
     stored = AsvResults.load(str(path))
     frame = load(quick).frame
     for name in stored.get_all_result_keys():
-        phase, metric = name.split(".")[1], name.split(".track_")[1]
-        keys = {"ColdStart": "cold_start"}.get(phase, phase.lower())
-        mine = frame[(frame["metric"] == f"{keys}_{metric}") & (frame["suite"] == name.split(".")[0])]
+        key = metric_key(name.split(".")[1], name.split(".track_")[1])
+        mine = frame[(frame["metric"] == key) & (frame["suite"] == name.split(".")[0])]
         theirs = [value for value in stored.get_result_value(name, stored.get_result_params(name)) if value is not None]
         finite = sorted(value for value in theirs if not math.isnan(value))
         assert sorted(mine["value"].dropna()) == finite
@@ -487,7 +479,7 @@ def test_page_is_complete_in_this_order(files: dict[str, bytes]) -> None:
     assert len(files["index.html"]) < 1.5e6
     assert "killed by signal 9 at step 3 of 14" in page
     assert "Allocation of 411041792 exceeds" in page
-    assert page.count("7,453 calls") == 1
+    assert page.count("7,436 calls") == 1
     for title in ("Inference, 224 px, batch_size 1", "Cold start", "Precision (macro)", "Held-out top-1", "p95"):
         assert title in page
 
@@ -511,7 +503,7 @@ def test_charts_are_valid_json_with_one_colour_for_each_framework(files: dict[st
     text = re.search(r'id="charts">(.*?)</script>', files["index.html"].decode(), flags=re.S)
     assert text is not None
     specs = json.loads(text[1], parse_constant=reject)
-    assert len(specs) == 4 + 2 + 2
+    assert len(specs) == 4 + 2 * 3 + 2
     colours: dict[str, set[str]] = {}
     for scale in _scales(specs):
         for title, colour in zip(scale["domain"], scale["range"], strict=True):
@@ -556,6 +548,9 @@ def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
     proof["checks"] = [{**check, "name": hostile, "tensor": hostile} for check in proof["checks"]]
     texts = dict.fromkeys(("workload", "framework", "mode", "size", "phase", "kind", "message"), hostile)
     failed = {**texts, "stderr": [hostile]}
+    known = dict.fromkeys(("kernel", "title", "group", "framework", "device", "size", "operation"), hostile)
+    known["dtype"] = "float32"
+    said = {"failures": [hostile], "taints": [{"reason": hostile}]}
     curve = {**texts, "loss": [2.0, 1.0], "seconds": [1.0, 2.0], "top1": 0.9}
     changes = manifest(
         certificates=[proof],
@@ -569,6 +564,8 @@ def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
         readiness={"tiers": {"minimum": {"verdict": hostile, "checks": [{"check": hostile, "reason": hostile}]}}},
         conditions={"taints": [{"condition": hostile, "reason": hostile}]},
         facts={"cpu": {"model": {"value": hostile}}},
+        kernels={hostile: {**known, "phases": {"Forward": {"operations": 1e9, "bytes": 1e6}}, "models": {hostile: 2}}},
+        ceilings={"gemm": [{**known, "flops_per_s": 1e12}], "bandwidth": [{**known, "bytes_per_s": 1e11}], **said},
         env_name=ENV_NAME,
     )
     changes["started_at"] = changes["run_id"] = hostile.replace("/", "")
@@ -577,7 +574,7 @@ def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
         tmp_path,
         {
             LATENCY: ("seconds", figures),
-            "kernels.Inference.track_latency": ("seconds", {(hostile, hostile, hostile): spread(0.1)}),
+            "kernels.Forward.track_latency": ("seconds", {(hostile, hostile, hostile): spread(0.1)}),
         },
         {**changes, "run_id": "x"},
     )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import impls
-from impls import equivalence
+from impls import equivalence, kernels
 from suites import files, memory, plan, profiles, store, worker, worker_process
 from suites.crew import Crew
 from suites.measure import measure
@@ -49,7 +49,7 @@ SETTINGS = {
 }
 
 
-def only(*programs: Program, phases: tuple[str, ...] = ("inference", "training")):
+def only(*programs: Program, phases: tuple[str, ...] = ("forward", "gradient by weight")):
     """What asv would ask for: these programs in these phases."""
     return lambda case: case.program in programs and case.phase in phases
 
@@ -74,7 +74,7 @@ class TestProfiles:
             assert set(modes) == set(impls.FRAMEWORKS)
             assert all(set(modes[name]) <= set(impls.MODES[name]) for name in modes)
             left_out = [name for name in modes if not modes[name]]
-            assert left_out == (["keras-jax"] if profile is QUICK else [])
+            assert left_out == (["keras-jax"] if modes is QUICK.modes else [])
         assert {impls.WORKLOADS[model].kind for model in profile.models} == {"model"}
         assert profile.blocks >= 7  # fewer could never show a difference
 
@@ -82,10 +82,10 @@ class TestProfiles:
 class TestPlan:
     def test_quick_measures_each_model_and_all_kernels_together(self):
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS))
-        kernels = [name for name, workload in impls.WORKLOADS.items() if workload.kind == "kernel"]
         assert list(groups) == [*QUICK.models, "kernels"]
         assert [stage.phase for stage in groups["resnet50"].stages] == ["inference", "training", "fit", "accuracy"]
-        assert len(groups["kernels"].stages) == 2 * len(kernels)
+        phases = [phase for name in QUICK.kernels for phase in kernels.phases(impls.WORKLOADS[name].facts)]
+        assert [stage.phase for stage in groups["kernels"].stages] == phases
         assert [program.label for program in groups["resnet50"].stages[0].programs] == [
             "pytorch/eager",
             "tensorflow/graph",
@@ -135,7 +135,10 @@ class TestPlan:
             (Case("inference", Program("resnet50", "pytorch", "compiled"), "224px-batch1"), "does not run pytorch in"),
             (Case("training", Program("resnet50", "pytorch", "eager"), "224px-batch8"), "no training at 224px-batch8"),
             (Case("training", Program("resnet50", "pytorch", "eager"), "32px-batch32"), None),
-            (Case("training", Program(KERNEL, "pytorch", "eager"), None), None),
+            (Case("forward", Program(KERNEL, "pytorch", "eager"), None), None),
+            (Case("gradient by input", Program(KERNEL, "tensorflow", "eager"), None), "both gradients at once"),
+            (Case("gradient by weight", Program("relu-256x56", "pytorch", "eager"), None), "learns nothing"),
+            (Case("forward", Program("conv2d-alexnet-3", "pytorch", "eager"), None), "does not run conv2d-alexnet-3"),
         ],
     )
     def test_says_why_a_case_is_not_offered(self, case, why):
@@ -325,19 +328,19 @@ class TestMeasure:
             orders = [[turn["program"] for turn in turns if turn["block"] == block] for block in range(40)]
             assert all(sorted(order) == ["pytorch/eager", "tensorflow/graph"] for order in orders)
             assert len({tuple(order) for order in orders}) == 2  # a fixed order is no random one
-        for phase in ("inference", "training"):
+        for phase in ("forward", "gradient by weight"):
             for row in rows(group, phase).values():
                 assert len(row["latency"]) == 40 * TINY.calls_per_block
                 assert all(seconds > 0 for seconds in row["latency"])
         assert not [log.name for log in (run.folder / "logs").iterdir() if "Traceback" in log.read_text()]
 
     def test_what_is_complete_is_kept_and_only_the_rest_is_measured(self, run):
-        before = go(run, TINY, only(PYTORCH, phases=("inference",)))
+        before = go(run, TINY, only(PYTORCH, phases=("forward",)))
         cold = rows(before, "cold start")["pytorch/eager"]
         assert all(cold[part][0] > 0 for part in ("import", "build", "first_call"))
         if sys.platform == "linux":
             copies = 4 * 256 * (64 + 56 * 56)  # float32 weights and inputs: the framework has its own of both
-            assert rows(before, "inference")["pytorch/eager"]["peak_memory"][0] > 0.5 * copies
+            assert rows(before, "forward")["pytorch/eager"]["peak_memory"][0] > 0.5 * copies
         manifest = files.read_json(run.folder / "manifest.json")
         assert [(row["workload"], row["passed"]) for row in manifest["certificates"]] == [(KERNEL, True)]
         spent = manifest["time"]
@@ -346,11 +349,11 @@ class TestMeasure:
 
         after = go(run, TINY, only(PYTORCH))
         assert json.dumps(after["records"]).startswith(json.dumps(before["records"])[:-1])
-        assert [stage["phase"] for stage in after["stages"]] == ["inference", "training"]
+        assert [stage["phase"] for stage in after["stages"]] == ["forward", "gradient by weight"]
 
     def test_several_processes_add_their_samples(self, run):
-        group = go(run, replace(TINY, processes=2), only(PYTORCH, phases=("inference",)))
-        row = rows(group, "inference")["pytorch/eager"]
+        group = go(run, replace(TINY, processes=2), only(PYTORCH, phases=("forward",)))
+        row = rows(group, "forward")["pytorch/eager"]
         assert len(row["latency"]) == 2 * TINY.kernel_blocks * TINY.calls_per_block
         assert len(set(rows(group, "cold start")["pytorch/eager"]["import"])) == 2
 
@@ -387,34 +390,34 @@ class TestMeasure:
         (failure,) = run.manifest["failures"]
         assert {key: failure[key] for key in ("framework", "phase", "kind", "message")} == {
             "framework": "pytorch",
-            "phase": "inference",
+            "phase": "forward",
             "kind": "signal",
             "message": "ended by SIGKILL",
         }
-        assert list(rows(group, "inference")) == ["tensorflow/graph"]
-        assert len(rows(group, "inference")["tensorflow/graph"]["latency"]) == 3 * TINY.calls_per_block
-        assert set(rows(group, "training")) == {"pytorch/eager", "tensorflow/graph"}  # in a new process
+        assert list(rows(group, "forward")) == ["tensorflow/graph"]
+        assert len(rows(group, "forward")["tensorflow/graph"]["latency"]) == 3 * TINY.calls_per_block
+        assert set(rows(group, "gradient by weight")) == {"pytorch/eager", "tensorflow/graph"}  # in a new process
         session = Session(run, TINY, plan.groups(TINY, THERE, only(PYTORCH, GRAPH)), sys.executable, 2)
         with pytest.raises(MeasurementError, match="signal: ended by SIGKILL"):
-            session.record(Case("inference", PYTORCH, None))
-        assert session.record(Case("training", PYTORCH, None))["latency"]
+            session.record(Case("forward", PYTORCH, None))
+        assert session.record(Case("gradient by weight", PYTORCH, None))["latency"]
 
     def test_a_framework_that_cannot_be_imported_fails_alone(self, run, monkeypatch, tmp_path):
         (tmp_path / "torch").mkdir()
         (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so is broken')")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         group = go(run, TINY, only(PYTORCH, GRAPH))
-        assert set(rows(group, "training")) == {"tensorflow/graph"}
+        assert set(rows(group, "gradient by weight")) == {"tensorflow/graph"}
         messages = {(row["phase"], row["message"]) for row in run.manifest["failures"]}
         broken = "ImportError: libtorch.so is broken"
-        assert messages == {("inference", broken), ("cold start", broken), ("training", broken)}
+        assert messages == {("forward", broken), ("cold start", broken), ("gradient by weight", broken)}
 
     def test_a_framework_that_is_missing_has_its_reason(self, run):
         reason = "torch is not installed"
         run.manifest["frameworks"]["pytorch"]["reason"] = reason
         session = Session(run, TINY, plan.groups(TINY, {**THERE, "pytorch": reason}), sys.executable, 2)
         with pytest.raises(NotImplementedError, match=reason):
-            session.record(Case("inference", PYTORCH, None))
+            session.record(Case("forward", PYTORCH, None))
 
     def test_a_model_s_way_from_its_cold_start_to_its_accuracy(self, run, tmp_path, monkeypatch):
         """Every stage of calls in fresh processes; the same weights, trained once, evaluated in both programs."""

@@ -9,7 +9,7 @@ import impls
 from impls.checkpoints import from_darknet, from_evenbench, from_keras, from_timm, from_torchvision
 from impls.checkpoints.source import Names, Source
 from impls.layers import Tensor
-from impls.weights import CHANNELS_LAST, Weights
+from impls.weights import Weights, channels_last
 
 SOURCES: Mapping[str, Source] = {
     "torchvision": from_torchvision.SOURCE,
@@ -71,7 +71,7 @@ def _canonical(
     if name not in names:  # a batch norm without a scale
         return np.ones(tensor.shape, np.float32)
     array = found[names[name]]
-    axes = CHANNELS_LAST[tensor.kind] if source.channels_last else tuple(range(len(tensor.shape)))
+    axes = channels_last(tensor.kind, len(tensor.shape)) if source.channels_last else tuple(range(len(tensor.shape)))
     expected = tuple(tensor.shape[axis] for axis in axes)
     if tensor.kind == "dense" and array.ndim == 4:  # a dense layer may be a 1x1 convolution
         height, width = (0, 1) if source.channels_last else (2, 3)

@@ -62,9 +62,9 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     return jax.jit(function) if mode == "compiled" else function
 
 
-def count_macs(function: Callable[..., Any], x: Any) -> list[int]:
+def count_macs(function: Callable[..., Any], *inputs: Any) -> list[int]:
     """Multiply-accumulates of each convolution and matrix product, counted in the traced function."""
-    return _count(jax.make_jaxpr(function)(x).jaxpr)
+    return _count(jax.make_jaxpr(function)(*inputs).jaxpr)
 
 
 def _count(program: Any) -> list[int]:

@@ -48,11 +48,8 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, **engine.versions()}
 
 
-def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> keras.Layer:
-    """What the twin builds; programs of one precision at a time, since Keras' settings are global.
-
-    In bfloat16 the weights are float32, and the layers compute in bfloat16.
-    """
+def set_precision(precision: str) -> None:
+    """The types of what is created from here on; programs of one precision at a time: Keras' settings are global."""
     floatx = WEIGHTS[precision]
     if BACKEND == "jax":
         engine.set_precision(precision)
@@ -62,13 +59,16 @@ def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> 
     # On PyTorch, Keras promotes a float64 and a float32 to float32: means, products and batch norms of float64
     # tensors would be right to 1e-7 only. The promotion is put right where a proof in float64 asks for it.
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = floatx
+
+
+def build(twin: Callable[..., keras.Layer], precision: str, *arguments: Any) -> keras.Layer:
+    """What the twin builds. In bfloat16 the weights are float32, and the layers compute in bfloat16."""
+    set_precision(precision)
     return twin(*arguments)
 
 
 class Program:
     """A module in one execution mode: what the twins have in common."""
-
-    evaluation = {"training": False}  # noqa: RUF012  # how the module is called
 
     def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
         self.module = module
@@ -110,14 +110,11 @@ class Program:
 
     def forward_of(self, x: Any) -> Any:
         """x -> what comes out, in evaluation mode."""
-        return self.module(x, **self.evaluation)
+        return self.module(x, training=False)
 
     def _variable(self, name: str) -> keras.Variable:
         path, _, tensor = name.rpartition(".")
-        # A kernel is a bare layer, or one named "conv" behind its padding.
-        layer = (
-            self.module.get_layer(layer_name(path) or "conv") if isinstance(self.module, keras.Model) else self.module
-        )
+        layer = self.module.get_layer(layer_name(path))
         return getattr(layer, (NORM_VARIABLES if path.endswith("norm") else VARIABLES)[tensor])
 
     def _prepare(self, array: np.ndarray) -> Any:
@@ -202,22 +199,3 @@ class Boxes(Program):
     def predict(self, *heads: Any) -> tuple[Any, ...]:
         """Heads -> detections."""
         return self._detect(*heads)
-
-
-class Kernel(Program):
-    """One operation, forward and backward."""
-
-    evaluation: dict[str, bool] = {}  # noqa: RUF012  # an operation has no modes
-
-    def __init__(self, module: keras.Layer, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, precision, tensors)
-        self._forward = backend.forward(self, mode)
-        self._backward = backend.backward(self, mode)
-
-    def predict(self, x: Any) -> Any:
-        """Input -> output."""
-        return self._forward(x)
-
-    def train_step(self, x: Any, cotangent: Any) -> tuple[Any, Any]:
-        """Forward and backward -> gradient by input, gradient by weight."""
-        return self._backward(x, cotangent)

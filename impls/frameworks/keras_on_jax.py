@@ -19,7 +19,7 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
     """x -> outputs, in evaluation mode."""
 
     def call(trainable: Values, others: Values, x: jax.Array) -> Any:
-        return program.module.stateless_call(trainable, others, x, **program.evaluation)[0]
+        return program.module.stateless_call(trainable, others, x, training=False)[0]
 
     compiled = compile(call, mode)
 
@@ -54,17 +54,6 @@ def step(model: Any, mode: str) -> Callable[..., Any]:
         return loss, outputs
 
     return step
-
-
-def backward(kernel: Any, mode: str) -> Callable[..., Any]:
-    """x, cotangent -> gradient by input, gradient by weight."""
-
-    def gradients(x: jax.Array, weight: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, pull = jax.vjp(lambda x, weight: kernel.module.stateless_call([weight], [], x)[0], x, weight)
-        return pull(cotangent)
-
-    compiled = compile(gradients, mode)
-    return lambda x, cotangent: note(compiled(x, kernel.variables["weight"].value, cotangent))
 
 
 def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:

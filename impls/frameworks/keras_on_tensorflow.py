@@ -27,18 +27,6 @@ def step(model: Any, mode: str) -> Callable[..., Any]:
     return compile(step, mode)
 
 
-def backward(kernel: Any, mode: str) -> Callable[..., Any]:
-    """x, cotangent -> gradient by input, gradient by weight."""
-
-    def backward(x: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = kernel.module(x)
-        return tape.gradient(y, (x, kernel.variables["weight"].value), output_gradients=cotangent)
-
-    return compile(backward, mode)
-
-
 def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
     """A function without weights."""
     return compile(call, mode)

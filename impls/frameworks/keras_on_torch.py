@@ -40,17 +40,6 @@ def step(model: Any, mode: str) -> Callable[..., Any]:
     return step
 
 
-def backward(kernel: Any, mode: str) -> Callable[..., Any]:
-    """x, cotangent -> gradient by input, gradient by weight."""
-    compiled = compile(kernel.module, mode)
-
-    def backward(x: torch.Tensor, cotangent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = x.detach().requires_grad_()
-        return torch.autograd.grad(compiled(x), (x, kernel.variables["weight"].value), cotangent)
-
-    return backward
-
-
 def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
     """A function without weights."""
     compiled = compile(call, mode)

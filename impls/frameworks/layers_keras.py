@@ -45,6 +45,12 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
+def pad(x: Any, padding: tuple[int, ...]) -> Any:
+    """Zeros on both sides of each dimension of space."""
+    pads = [(p, p) for p in padding]
+    return ops.pad(x, [(0, 0), (0, 0), *pads] if channel_axis() == 1 else [(0, 0), *pads, (0, 0)])
+
+
 def image_input(channels: int = 3) -> KerasTensor:
     """Images of any size, in the backend's own layout."""
     return keras.Input((channels, None, None) if channel_axis() == 1 else (None, None, channels))

@@ -16,9 +16,9 @@ def count(graph: tf.Graph) -> list[int]:
 def _macs(operation: tf.Operation, graph: tf.Graph) -> list[int]:
     if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
         return count(graph._get_function(operation.get_attr("f").name).graph)
-    if operation.type in ("Conv2D", "DepthwiseConv2dNative"):
+    if operation.type in ("Conv2D", "Conv3D", "DepthwiseConv2dNative"):
         kernel = operation.inputs[1].shape.as_list()
-        taps = prod(kernel[:2] if operation.type == "DepthwiseConv2dNative" else kernel[:3])
+        taps = prod(kernel[:2] if operation.type == "DepthwiseConv2dNative" else kernel[:-1])
         return [_size(operation.outputs[0]) * taps]
     if operation.type == "Conv2DBackpropInput":  # the transposed convolution
         return [_size(operation.inputs[2]) * prod(operation.inputs[1].shape.as_list()[:3])]

@@ -49,6 +49,10 @@ def versions() -> dict[str, str]:
     return {"torch": torch.__version__}
 
 
+def set_precision(precision: str) -> None:
+    """Nothing to set: what is created has its type."""
+
+
 def build(twin: Callable[..., nn.Module], precision: str, *arguments: Any) -> nn.Module:
     """What the twin builds. In bfloat16 the weights are float32, and autocast chooses what computes in bfloat16."""
     return twin(*arguments).to(device(), WEIGHTS[precision])
@@ -69,10 +73,10 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     return torch.compile(function, fullgraph=True)
 
 
-def count_macs(function: Callable[..., Any], x: torch.Tensor) -> list[int]:
+def count_macs(function: Callable[..., Any], *inputs: torch.Tensor) -> list[int]:
     """Multiply-accumulates of each convolution and matrix product, counted while the function runs."""
     with Counter() as counter, torch.no_grad():
-        function(x)
+        function(*inputs)
     return counter.macs
 
 
@@ -187,21 +191,3 @@ class Boxes(Program):
         """Heads -> detections."""
         with torch.inference_mode():
             return self._detect(*heads)
-
-
-class Kernel(Program):
-    """One operation, forward and backward."""
-
-    def __init__(self, module: nn.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, precision, tensors)
-        self._forward = compile(self.module, mode)
-
-    def predict(self, x: torch.Tensor) -> torch.Tensor:
-        """Input -> output."""
-        with torch.inference_mode():
-            return self._forward(x)
-
-    def train_step(self, x: torch.Tensor, cotangent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Forward and backward -> gradient by input, gradient by weight."""
-        x = x.detach().requires_grad_()
-        return torch.autograd.grad(self._forward(x), (x, self.module.weight), cotangent)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from impls.frameworks import as_tuple, losses_tensorflow, optimizers_tensorflow
-from impls.frameworks.layers_tensorflow import set_precision
+from impls.frameworks import as_tuple, layers_tensorflow, losses_tensorflow, optimizers_tensorflow
 from impls.frameworks.macs_tensorflow import count
 from impls.layers import Tensor
 from impls.optimizer import Optimizer
@@ -52,6 +51,11 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__}
 
 
+def set_precision(precision: str) -> None:
+    """The types of what is created from here on."""
+    layers_tensorflow.set_precision(precision)
+
+
 def build(twin: Callable[..., tf.Module], precision: str, *arguments: Any) -> tf.Module:
     """What the twin builds. In bfloat16 the weights are float32, and the blocks compute in bfloat16."""
     set_precision(precision)
@@ -63,9 +67,9 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     return function if mode == "eager" else tf.function(function, jit_compile=mode == "compiled")
 
 
-def count_macs(function: Callable[..., Any], x: tf.Tensor) -> list[int]:
+def count_macs(function: Callable[..., Any], *inputs: tf.Tensor) -> list[int]:
     """Multiply-accumulates of each convolution and matrix product, counted in the function's graph."""
-    return count(tf.function(function).get_concrete_function(x).graph)
+    return count(tf.function(function).get_concrete_function(*inputs).graph)
 
 
 class Program:
@@ -170,26 +174,3 @@ class Boxes(Program):
     def predict(self, *heads: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Heads -> detections."""
         return self._detect(*heads)
-
-
-class Kernel(Program):
-    """One operation, forward and backward."""
-
-    def __init__(self, module: tf.Module, mode: str, precision: str, tensors: Mapping[str, Tensor]) -> None:
-        super().__init__(module, mode, precision, tensors)
-        self._forward = compile(self._forward_of, mode)
-        self._backward = compile(self._backward_of, mode)
-
-    def predict(self, x: tf.Tensor) -> tf.Tensor:
-        """Input -> output."""
-        return self._forward(x)
-
-    def train_step(self, x: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Forward and backward -> gradient by input, gradient by weight."""
-        return self._backward(x, cotangent)
-
-    def _backward_of(self, x: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = self.module(x)
-        return tape.gradient(y, (x, self.module.weight), output_gradients=cotangent)

@@ -3,7 +3,7 @@
   const specs = JSON.parse(document.getElementById("charts").textContent);
   const places = [...document.querySelectorAll("[data-chart]")];
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  let views = [];
+  const views = new Map(); // place -> its view, null while it is drawn
 
   // Charts take the page's colours; a framework's own colour is in the specification.
   function config() {
@@ -14,13 +14,13 @@
       background: "transparent",
       font: getComputedStyle(document.body).fontFamily,
       view: { stroke: null },
+      style: { roof: { color: colour("--faint"), strokeWidth: 2 }, ceiling: { color: colour("--ink"), fontSize: 12 } },
       axis: { ...text, labelFontSize: 12, titleFontSize: 12, gridColor: colour("--line"), domainColor: colour("--line"), tickColor: colour("--line") },
       legend: { ...text, labelFontSize: 12, layout: { top: { direction: "vertical", anchor: "start", margin: 2 } } },
     };
   }
 
-  async function draw() {
-    views.forEach((view) => view.finalize());
+  async function draw(chosen) {
     const options = {
       ast: true, // an interpreter instead of generated code: the page's policy forbids eval
       actions: false,
@@ -29,10 +29,16 @@
       tooltip: { disableDefaultStyle: true },
       config: config(),
     };
-    const results = await Promise.all(places.map((place) => vegaEmbed(place, specs[place.dataset.chart], options)));
-    views = results.map((result) => result.view);
-    document.documentElement.dataset.drawn = String(views.length);
+    await Promise.all(chosen.map(async (place) => {
+      views.get(place)?.finalize();
+      views.set(place, null);
+      views.set(place, (await vegaEmbed(place, specs[place.dataset.chart], options)).view);
+    }));
+    document.documentElement.dataset.drawn = String([...views.values()].filter(Boolean).length);
   }
+
+  // A chart that is folded has no width yet: it is drawn when it is unfolded.
+  const drawUnfolded = () => draw(places.filter((place) => !views.has(place) && !place.closest("details:not([open])")));
 
   // What is folded is not printed: unfold it for the time of printing, but not what would fill dozens of pages.
   let opened = [];
@@ -42,6 +48,7 @@
   });
   window.addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
 
-  scheme.addEventListener("change", draw);
-  draw();
+  scheme.addEventListener("change", () => draw([...views.keys()]));
+  document.addEventListener("toggle", drawUnfolded, true); // the event does not bubble
+  drawUnfolded();
 })();

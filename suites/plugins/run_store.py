@@ -24,9 +24,10 @@ import hwprobe
 from hwprobe import conditions
 from hwprobe.fingerprint import fingerprint
 from hwprobe.readiness import judge
-from suites import common, plan, session, store, worker_process
+from suites import common, kernel_facts, plan, session, store, worker_process
 from suites.plan import Case, Program
 from suites.plugins.environment import PrebuiltEnvironment
+from suites.profiles import Profile
 
 SETTINGS = (
     "OMP_",
@@ -120,7 +121,7 @@ def run_benchmarks(benchmarks: Any, env: Any, results: Any = None, **options: An
             run = open_run(runs, env, results)
         except OSError as error:
             raise util.UserError(f"cannot write {runs}: {error.strerror}") from None
-        wanted = cases(benchmarks)
+        wanted = cases(benchmarks, env.profile)
         groups = plan.groups(env.profile, env.interpreter["missing"], wanted.__contains__)
         session.use(session.Session(run, env.profile, groups, env.executable, hwprobe.usable_cpus()))
         results = run_benchmarks_of_asv(benchmarks, env, results=results, **options)
@@ -129,16 +130,25 @@ def run_benchmarks(benchmarks: Any, env: Any, results: Any = None, **options: An
     return results
 
 
-def cases(benchmarks: Any) -> set[Case]:
-    """The cases of this suite that asv is going to ask for."""
-    found = set()
+def cases(benchmarks: Any, profile: Profile) -> set[Case]:
+    """The cases of this suite that asv is going to ask for: those that are selected and that the profile offers.
+
+    asv is told not to ask for the others one by one, for with all kernels they are tens of thousands.
+    """
+    found: set[Case] = set()
     for name, benchmark in benchmarks.items():
-        phase = phase_of(benchmarks.benchmark_dir, name)
+        if not (phase := phase_of(benchmarks.benchmark_dir, name)):
+            continue
+        axes = [[ast.literal_eval(value) for value in axis] for axis in benchmark["params"]]
+        mine = {
+            index: Case(phase, Program(workload, framework, mode), size[0] if size else None)
+            for index, (workload, framework, mode, *size) in enumerate(itertools.product(*axes))
+        }
         selected = benchmarks.benchmark_selection.get(name)
-        for index, values in enumerate(itertools.product(*benchmark["params"])):
-            if phase and (selected is None or index in selected):
-                workload, framework, mode, *size = map(ast.literal_eval, values)
-                found.add(Case(phase, Program(workload, framework, mode), size[0] if size else None))
+        candidates = mine if selected is None else selected
+        chosen = {index for index in candidates if plan.offered(mine[index], profile) is None}
+        benchmarks.benchmark_selection[name] = chosen
+        found.update(mine[index] for index in chosen)
     return found
 
 
@@ -157,6 +167,8 @@ def open_run(runs: Path, env: Any, results: Any) -> store.Run:
     threads = hwprobe.usable_cpus()
     settings = {
         "benchmarks": asked["benchmarks"],
+        "kernels": kernel_facts.facts(env.profile.kernels),
+        "ceilings": {},
         "dirty": env.dirty,
         "profile": asdict(env.profile),
         "threads": threads,
