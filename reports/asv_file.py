@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.manifest import BadFileError, Manifest, read_json
 from reports.metrics import BY_KEY, BY_SUFFIX, Metric
+from reports.names import KERNELS
 
 API_VERSION = 2
 # The axes of the suites' benchmarks, for a folder whose benchmarks.json is missing or broken.
@@ -59,6 +60,9 @@ def rows_of(
             left_out.append((name, problem))
             continue
         rows += [{"suite": ".".join(parts[:-2]), **row} for row in _rows(name, record, declared, metric)]
+    # asv lists every kernel for every profile: of those that the run had nothing to do with there is nothing to say.
+    tried = {row["workload"] for row in rows if row["status"] != "n/a"}
+    rows = [row for row in rows if row["suite"] != KERNELS or row["workload"] in tried]
     figures = {(*_case(row), row["phase"]) for row in rows if row["status"] == "ok"}
     for row in rows:
         row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
@@ -99,8 +103,9 @@ def _rows(name: str, record: dict[str, Any], declared: dict[str, Any], metric: M
         raise BadFileError(f"{name} has {len(params)} parameters and no names for them")
     samples, q25, q75 = (_column(record, key, count) for key in ("samples", "stats_q_25", "stats_q_75"))
     rows = []
-    for index, values in enumerate(itertools.product(*params)):
-        axis = {str(key): _literal(value) for key, value in zip(names, values, strict=True)}
+    literal = [[_literal(value) for value in values] for values in params]
+    for index, values in enumerate(itertools.product(*literal)):
+        axis = {str(key): value for key, value in zip(names, values, strict=True)}
         figures = _figures(results[index], samples[index], q25[index], q75[index], metric)
         program = {key: axis.get(key, "") for key in AXES}
         rows.append({**program, "phase": metric.phase, "metric": metric.key, "unit": metric.unit, **figures})

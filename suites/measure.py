@@ -19,6 +19,7 @@ MEASURE = {
     "fit": learning.fit,
     "accuracy": learning.accuracy,
 }
+CEILING_SECONDS = 0.7  # of each framework's matrix products, and of its passes through memory
 IDENTITY = ("workload", "framework", "mode", "phase", "size")
 STAGE = ("phase", "workload", "size", "part", "process")
 
@@ -66,7 +67,7 @@ def _measure_ceilings(run: Run, crew: Crew, progress: Progress) -> None:
         return
     progress.say("measuring the machine's ceilings")
     start = time.monotonic()
-    run.manifest["ceilings"] = ceilings.measure(crew.threads)
+    run.manifest["ceilings"] = ceilings.measure(crew.threads, budget_s=CEILING_SECONDS)
     run.spend("measured", time.monotonic() - start)
     run.save()
 

@@ -104,7 +104,7 @@ QUICK = Profile(
     models=("resnet50", "mobilenet_v2"),
     kernels=FEW_KERNELS,
     blocks=11,
-    kernel_blocks=11,
+    kernel_blocks=9,
     calls_per_block=2,
     warmup_calls=1,
     processes=1,
@@ -129,7 +129,7 @@ QUICK = Profile(
     fit_steps=120,
     fit_all=False,
     stage_limit_s=60,
-    kernel_limit_s=1,
+    kernel_limit_s=0.3,  # XLA's gradients of grouped convolutions take a second
 )
 STANDARD = Profile(
     name="standard",

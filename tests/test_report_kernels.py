@@ -434,3 +434,11 @@ def test_compare_frameworks_on_kernels(tmp_path: Path) -> None:
     assert found["Forward: latency"].verdict == "pytorch is better"
     # The first call is the one of the mode that is the fastest in the forward pass.
     assert found["Cold start: first call"].first == "300 ms (eager)"
+
+
+def test_kernels_that_a_run_had_nothing_to_do_with_are_left_out(tmp_path: Path) -> None:
+    figures = {("timed", *PYTORCH): spread(0.05), ("timed", *TENSORFLOW): math.nan, ("unknown", *PYTORCH): math.nan}
+    kernel_run(tmp_path, figures)
+    found = {(row["workload"], row["framework"], row["status"]) for row in records(load(tmp_path).frame)}
+    assert {("timed", "pytorch", "ok"), ("timed", "tensorflow", "n/a")} <= found
+    assert "unknown" not in {workload for workload, _, _ in found}
