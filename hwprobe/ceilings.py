@@ -39,7 +39,11 @@ _KEYS |= {"gemm", "bandwidth", "failures", "taints"}
 
 
 def measure(
-    threads: int, frameworks: Sequence[str] | None = None, dtypes: Sequence[str] = ("float32",), budget_s: float = 1.5
+    threads: int,
+    frameworks: Sequence[str] | None = None,
+    dtypes: Sequence[str] = ("float32",),
+    budget_s: float = 1.5,
+    python: str = sys.executable,
 ) -> dict[str, Any]:
     """Measure these frameworks (default: all), each with so many threads, for about `budget_s` per dtype and operation.
 
@@ -47,20 +51,22 @@ def measure(
     it), `failures` (what could not be measured, and why), `taints` (what spoiled it), and where and when it was done.
     Rates are the best run's; `low` and `high` are the quartiles. Reads no cache.
 
+    python: the interpreter that has the frameworks; another one's versions are not known.
     Raises ValueError for a framework that is not in PACKAGES.
     """
     names = list(PACKAGES) if frameworks is None else list(frameworks)
     if strangers := [name for name in names if name not in PACKAGES]:
         raise ValueError(f"no such framework: {', '.join(strangers)} (there are {', '.join(PACKAGES)})")
     facts = hwprobe.collect()
-    versions = {name: _versions(facts)[name] for name in names}
+    here = python == sys.executable
+    versions = {name: _versions(facts)[name] if here else None for name in names}
     rows: dict[str, list[dict[str, Any]]] = {"gemm": [], "bandwidth": [], "failures": []}
     before = conditions.collect()
     for framework, version in versions.items():
-        if version is None:
+        if version is None and here:
             rows["failures"].append({"framework": framework, "message": "not installed"})
             continue
-        for kind, row in _in_a_process(framework, threads, dtypes, budget_s):
+        for kind, row in _in_a_process(framework, threads, dtypes, budget_s, python):
             rows[kind].append({"framework": framework, **row})
     return {
         "schema_version": hwprobe.SCHEMA_VERSION,
@@ -143,10 +149,10 @@ def _versions(facts: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _in_a_process(
-    framework: str, threads: int, dtypes: Sequence[str], budget_s: float
+    framework: str, threads: int, dtypes: Sequence[str], budget_s: float, python: str = sys.executable
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(kind, row) for all that the framework's process told before it ended, however it did."""
-    command = [sys.executable, "-m", "hwprobe.ceilings", framework, str(threads), str(budget_s), *dtypes]
+    command = [python, "-m", "hwprobe.ceilings", framework, str(threads), str(budget_s), *dtypes]
     variables = {**os.environ, "OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}
     timeout = PATIENCE_S + 20 * budget_s * (len(dtypes) + 1)
     with subprocess.Popen(

@@ -17,20 +17,8 @@ DTYPE = "float32"  # of everything that is timed
 CPU = "cpu"
 # The kinds of shapes in the order in which a page lists them; any other follows by its name.
 GROUPS = (
-    *(
-        "1x1",
-        "3x3",
-        "5x5 and larger",
-        "1xn and nx1",
-        "depthwise",
-        "strided",
-        "dilated",
-        "grouped",
-        "transposed",
-        "1-D",
-        "3-D",
-    ),
-    *("dense", "pooling", "normalisation", "activation", "memory movement", "fused"),
+    *("1x1", "3x3", "5x5 and larger", "1xn and nx1", "depthwise", "strided", "dilated", "grouped", "transposed"),
+    *("1-D", "3-D", "dense", "pooling", "normalisation", "activation", "memory movement", "fused"),
 )
 OTHER = "other"
 

@@ -203,8 +203,9 @@ def attribute(operations: list[Found], rows: list[Rows]) -> Found:
     """
     shapes: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        (shape,), weight = row.case.inputs, row.case.weights["weight"].shape
-        shapes.setdefault(str([list(shape), list(weight)]), []).append(number)
+        weight = list(row.case.weights["weight"].shape)
+        for shape in _input_shapes(row.case):
+            shapes.setdefault(str([list(shape), weight]), []).append(number)
     layers: dict[int, float] = {}
     between: dict[str, float] = {}
     for operation in operations:
@@ -216,6 +217,14 @@ def attribute(operations: list[Found], rows: list[Rows]) -> Found:
             share = operation["seconds"] * len(rows[number].layers) / count
             layers[number] = layers.get(number, 0.0) + share
     return {"layers": layers, "between": between}
+
+
+def _input_shapes(case: Any) -> set[tuple[int, ...]]:
+    """What a layer may see: its input, and that with its padding, where padding is an operation of its own."""
+    ((images, *sides, channels),) = case.inputs
+    padding = getattr(case, "padding", ())
+    padded = (size + 2 * p for size, p in zip(sides, padding, strict=True))
+    return {(images, *sides, channels), (images, *padded, channels)}
 
 
 def show(found: Found) -> None:

@@ -67,7 +67,7 @@ def _measure_ceilings(run: Run, crew: Crew, progress: Progress) -> None:
         return
     progress.say("measuring the machine's ceilings")
     start = time.monotonic()
-    run.manifest["ceilings"] = ceilings.measure(crew.threads, budget_s=CEILING_SECONDS)
+    run.manifest["ceilings"] = ceilings.measure(crew.threads, budget_s=CEILING_SECONDS, python=crew.python)
     run.spend("measured", time.monotonic() - start)
     run.save()
 

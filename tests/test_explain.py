@@ -58,7 +58,8 @@ def test_the_profiler_s_seconds_go_to_the_layers_of_these_shapes() -> None:
     rows = explain.distinct(LAYERS, 2)
     same = {"input": [2, 8, 8, 8], "weight": [8, 8, 3, 3]}
     operations = [
-        {"name": "conv2d", "seconds": 0.5, "input": [2, 16, 16, 3], "weight": [8, 3, 3, 3]},
+        {"name": "conv2d", "seconds": 0.25, "input": [2, 16, 16, 3], "weight": [8, 3, 3, 3]},
+        {"name": "conv2d", "seconds": 0.25, "input": [2, 18, 18, 3], "weight": [8, 3, 3, 3]},  # padded before
         *({"name": "conv2d", "seconds": 1.0, **same} for _ in range(3)),
         {"name": "relu", "seconds": 0.3, **same},
         {"name": "add", "seconds": 0.25},

@@ -45,6 +45,7 @@ IDENTITY = {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}
 SETTINGS = {
     "benchmarks": [],
     "versions": {},
+    "ceilings": {"gemm": [], "bandwidth": []},  # measured already
     "frameworks": {name: {"reason": reason} for name, reason in THERE.items()},
 }
 
