@@ -27,7 +27,7 @@ from suites.profiles import QUICK
 ROOT = Path(__file__).parent.parent
 COLUMNS = {"pytorch": "eager", "tensorflow": "graph", "keras-tensorflow": "graph", "keras-torch": "eager"}
 COLUMNS |= {"keras-jax": "compiled"}
-SHARES = 24  # of the kernels, one of which has its turn in a run
+SHARES = 48  # of the kernels, one of which has its turn in a run
 # What a share must not wait for: DeepBench's largest take minutes in NumPy.
 LARGEST = 10**9  # multiply-accumulates
 
