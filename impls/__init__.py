@@ -177,10 +177,10 @@ def load(
         raise ValueError(f"{framework} has no mode {mode}; it has {', '.join(MODES[framework])}")
     if precision not in (offered := precisions(workload)):
         raise ValueError(f"{workload} does not run in {precision}; it runs in {', '.join(offered)}")
-    engine = runtime(framework)
-    twin = import_module(f"{work.package}_{_COLUMNS[framework][1]}")
     if work.model is None:
         return load_kernel(work.facts, framework, mode, precision)
+    engine = runtime(framework)
+    twin = import_module(f"{work.package}_{_COLUMNS[framework][1]}")
     num_classes = num_classes or work.model.num_classes
     module = engine.build(twin.build, precision, replace(work.facts, width=width), num_classes)
     return engine.Model(module, mode, precision, work.tensors(num_classes, width), work.model.task, optimizer)

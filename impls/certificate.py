@@ -259,7 +259,6 @@ def _kernel_results(workload: str, framework: str, mode: str, dtype: str) -> tup
     (cotangent,) = program.prepare(*impls.example(workload, "cotangent"))
     output = _checked(program.to_numpy(program.predict(*inputs)), dtype)
     found = {FORWARD: {"output": output}}
-    learned = [name for name, tensor in case.weights.items() if tensor.trainable]
     for phase in kernels.phases(case)[1:]:
         if kernels.missing(case, framework, mode, phase):
             continue
@@ -267,7 +266,7 @@ def _kernel_results(workload: str, framework: str, mode: str, dtype: str) -> tup
         if phase == BY_INPUT:
             found[phase] = {f"input {n}": program.to_numpy(one) for n, one in enumerate(gradients, start=1)}
         else:
-            named = zip(learned, gradients, strict=True)
+            named = zip(kernels.learned(case), gradients, strict=True)
             found[phase] = {name: program.to_canonical(name, one) for name, one in named}
     return program, found
 

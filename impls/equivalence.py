@@ -203,13 +203,11 @@ def code_hash(proof: Proof) -> str:
     """Hash of all that a certificate proves: the sources of impls, the versions, the reference, the program, sizes."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    package = impls.WORKLOADS[proof.program.workload].package.split(".")[1:-1]
-    own = root.joinpath(*package)
-    shared = (
-        root.glob(pattern)
-        for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py", "kernels/*.py")
-    )
-    for path in sorted([*chain.from_iterable(shared), *own.glob("*.py")]):
+    work = impls.WORKLOADS[proof.program.workload]
+    # A kernel may be made of other kernels.
+    own = root.joinpath(*work.package.split(".")[1:-1]).glob("*.py") if work.model else root.glob("kernels/**/*.py")
+    shared = (root.glob(pattern) for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py"))
+    for path in sorted([*chain.from_iterable(shared), *own]):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     for distribution in VERSIONED:
         try:

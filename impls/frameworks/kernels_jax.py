@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from impls.frameworks.jax import compile, count_macs, note
-from impls.kernels import BY_INPUT, PHASES, Case
+from impls.kernels import BY_INPUT, PHASES, Case, learned
 from impls.weights import from_channels_last, to_channels_last
 
 Tensors = tuple[jax.Array, ...]
@@ -67,9 +67,9 @@ class Kernel:
         if phase == BY_INPUT:
             return jax.vjp(lambda *inputs: self._plain(*inputs, *values), *inputs)[1]
         named = dict(zip(self.case.weights, values, strict=True))
-        learned = {name: value for name, value in named.items() if self.case.weights[name].trainable}
+        names = learned(self.case)
 
         def output(*learned_values: jax.Array) -> jax.Array:
-            return self._plain(*inputs, *(named | dict(zip(learned, learned_values, strict=True))).values())
+            return self._plain(*inputs, *(named | dict(zip(names, learned_values, strict=True))).values())
 
-        return jax.vjp(output, *learned.values())[1]
+        return jax.vjp(output, *(named[name] for name in names))[1]

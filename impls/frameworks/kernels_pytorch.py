@@ -12,7 +12,7 @@ import torch
 from torch._functorch import config
 
 from impls.frameworks.pytorch import WEIGHTS, compile, count_macs, device
-from impls.kernels import BY_INPUT, Case
+from impls.kernels import BY_INPUT, Case, learned
 from impls.weights import from_channels_last, to_channels_last
 
 Tensors = tuple[torch.Tensor, ...]
@@ -63,12 +63,12 @@ class Kernel:
     def record(self, phase: str, *inputs: torch.Tensor) -> Any:
         """The forward pass, which the gradient by the inputs or by the weights is then taken of."""
         inputs, values = _leaves(inputs), dict(self.values)
-        trainable = [name for name in values if self.case.weights[name].trainable]
         if phase == BY_INPUT:
             inputs = wanted = _leaves(inputs, True)
         else:
-            values |= {name: _leaves([values[name]], True)[0] for name in trainable}
-            wanted = tuple(values[name] for name in trainable)
+            names = learned(self.case)
+            wanted = _leaves([values[name] for name in names], True)
+            values |= zip(names, wanted, strict=True)
         return self._compute(*inputs, *values.values()), wanted
 
     def gradient(self, recorded: Any, cotangent: torch.Tensor) -> Tensors:

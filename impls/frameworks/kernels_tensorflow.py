@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from impls.frameworks.tensorflow import WEIGHTS, compile, count_macs
-from impls.kernels import BY_INPUT, PHASES, Case
+from impls.kernels import BY_INPUT, PHASES, Case, learned
 from impls.weights import from_channels_last, to_channels_last
 
 Tensors = tuple[tf.Tensor, ...]
@@ -63,7 +63,7 @@ class Kernel:
         if self.mode != "eager":
             return phase, inputs
         with tf.GradientTape(persistent=True) as tape:
-            wanted = self._wanted(phase, inputs)
+            wanted = self._wanted(phase, inputs, tuple(self.values.values()))
             tape.watch(wanted)
             output = self._plain(*inputs, *self.values.values())
         return tape, output, wanted
@@ -80,14 +80,14 @@ class Kernel:
         """Multiply-accumulates of each convolution and matrix product of predict."""
         return count_macs(lambda *tensors: self._plain(*tensors, *self.values.values()), *inputs)
 
-    def _wanted(self, phase: str, inputs: Tensors) -> list[tf.Tensor]:
+    def _wanted(self, phase: str, inputs: Tensors, values: Tensors) -> list[tf.Tensor]:
         if phase == BY_INPUT:
             return list(inputs)
-        return [self.values[name] for name, tensor in self.case.weights.items() if tensor.trainable]
+        named = dict(zip(self.case.weights, values, strict=True))
+        return [named[name] for name in learned(self.case)]
 
     def _gradient(self, phase: str, inputs: Tensors, values: Tensors, cotangent: tf.Tensor) -> Tensors:
-        trainable = [tensor.trainable for tensor in self.case.weights.values()]
-        wanted = inputs if phase == BY_INPUT else [v for v, learned in zip(values, trainable, strict=True) if learned]
+        wanted = self._wanted(phase, inputs, values)
         with tf.GradientTape() as tape:
             tape.watch(wanted)
             # The gradient of a convolution has both in one: what nobody asked for must not look as if it were needed.

@@ -45,10 +45,11 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def pad(x: Any, padding: tuple[int, ...]) -> Any:
-    """Zeros on both sides of each dimension of space."""
+def pad(x: Any, padding: tuple[int, ...], value: float = 0.0) -> Any:
+    """A value on both sides of each dimension of space."""
     pads = [(p, p) for p in padding]
-    return ops.pad(x, [(0, 0), (0, 0), *pads] if channel_axis() == 1 else [(0, 0), *pads, (0, 0)])
+    widths = [(0, 0), (0, 0), *pads] if channel_axis() == 1 else [(0, 0), *pads, (0, 0)]
+    return ops.pad(x, widths, constant_values=value)
 
 
 def image_input(channels: int = 3) -> KerasTensor:

@@ -55,9 +55,21 @@ class Case(Protocol):
         """Whether the gradient by the input depends on the input."""
 
 
+def at_least(case: object, least: int, *names: str) -> None:
+    """Refuse a case in which one of these figures is too small: ValueError, one line that names it."""
+    for name in names:
+        if getattr(case, name) < least:
+            raise ValueError(f"{name} must be at least {least}, not {getattr(case, name)}")
+
+
+def learned(case: Case) -> list[str]:
+    """Names of the weights that have a gradient, in their order."""
+    return [name for name, tensor in case.weights.items() if tensor.trainable]
+
+
 def phases(case: Case) -> tuple[str, ...]:
     """What there is to time: without anything learned there is no gradient by it."""
-    return PHASES if any(tensor.trainable for tensor in case.weights.values()) else PHASES[:2]
+    return PHASES if learned(case) else PHASES[:2]
 
 
 def bytes_moved(case: Case, phase: str, itemsize: int = 4) -> int:

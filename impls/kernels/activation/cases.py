@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 # Name -> arithmetic operations a value, as the formulas in reference.py have them; an exponential or comparison is one.
@@ -42,9 +42,7 @@ class Case:
         """Refuse what cannot be."""
         if self.name not in OPERATIONS:
             raise ValueError(f"name must be one of {', '.join(OPERATIONS)}, not {self.name}")
-        for name in ("channels", "image_size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "channels", "image_size", "batch_size")
         if self.name == "softmax" and self.image_size != 1:
             raise ValueError(f"a softmax is over channels alone here: image_size must be 1, not {self.image_size}")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 
@@ -23,9 +23,7 @@ class Case:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("channels", "image_size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "channels", "image_size", "batch_size")
         if self.epsilon <= 0:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}")
         if self.training and self.batch_size * self.image_size**2 == 1:

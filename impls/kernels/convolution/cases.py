@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 KERNELS = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
@@ -33,9 +33,7 @@ class Case:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("in_channels", "out_channels", "dilation", "groups", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "in_channels", "out_channels", "dilation", "groups", "batch_size")
         for name, least in (("image_size", 1), ("kernel_size", 1), ("stride", 1), ("padding", 0)):
             values = getattr(self, name)
             if len(values) != len(self.image_size) or len(values) not in KERNELS:

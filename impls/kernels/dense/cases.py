@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 
@@ -21,9 +21,7 @@ class Case:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("in_features", "out_features", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "in_features", "out_features", "batch_size")
 
     @property
     def inputs(self) -> tuple[Shape, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 KERNELS = {"add": "residual_add", "concat": "concat"}
@@ -28,9 +28,7 @@ class Case:
         """Refuse what cannot be."""
         if self.kind not in KERNELS:
             raise ValueError(f"kind must be one of {', '.join(KERNELS)}, not {self.kind}")
-        for name in ("channels", "image_size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "channels", "image_size", "batch_size")
 
     @property
     def kernel(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor, resized
 
 KERNELS = {"max": "max_pool2d", "average": "average_pool2d", "global_average": "global_average_pool2d"}
@@ -30,9 +30,7 @@ class Case:
         """Refuse what cannot be."""
         if self.kind not in KERNELS:
             raise ValueError(f"kind must be one of {', '.join(KERNELS)}, not {self.kind}")
-        for name in ("channels", "image_size", "kernel_size", "stride", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        at_least(self, 1, "channels", "image_size", "kernel_size", "stride", "batch_size")
         if not 0 <= self.padding <= self.kernel_size // 2:
             raise ValueError(f"padding must be from 0 to half of kernel_size, not {self.padding}")
         if self.output_size < 1:

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from impls.frameworks.layers_keras import channel_axis
+from impls.frameworks.layers_keras import channel_axis, pad
 from impls.kernels.pooling.cases import Case
 
 
@@ -17,10 +17,5 @@ def compute(case: Case, x: Any) -> Any:
     if case.kind == "average":
         return ops.average_pool(x, case.kernel_size, case.stride, padding)
     if padding == "valid" and case.padding:
-        x = ops.pad(x, _sides(case.padding), constant_values=float("-inf"))
+        x = pad(x, (case.padding,) * 2, float("-inf"))
     return ops.max_pool(x, case.kernel_size, case.stride, padding)
-
-
-def _sides(padding: int) -> list[tuple[int, int]]:
-    none, sides = (0, 0), (padding, padding)
-    return [none, none, sides, sides] if channel_axis() == 1 else [none, sides, sides, none]

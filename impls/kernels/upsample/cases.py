@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from impls.kernels import Shape
+from impls.kernels import Shape, at_least
 from impls.layers import Tensor
 
 OPERATIONS = {"nearest": 0, "bilinear": 8}  # kind -> arithmetic operations a value of the output
@@ -30,9 +30,8 @@ class Case:
         """Refuse what cannot be."""
         if self.kind not in OPERATIONS:
             raise ValueError(f"kind must be one of {', '.join(OPERATIONS)}, not {self.kind}")
-        for name, least in (("channels", 1), ("image_size", 1), ("factor", 2), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        at_least(self, 1, "channels", "image_size", "batch_size")
+        at_least(self, 2, "factor")
 
     @property
     def kernel(self) -> str:
