@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 import hwprobe
 import impls
 from hwprobe import ceilings
 from impls.kernels import FORWARD, catalogue
 from impls.layers import Layer
+from suites import intervals
+from suites.choices import check_installed, mode_of, one_of
 from suites.profiles import QUICK
 from suites.worker_process import WorkerError, WorkerProcess, environment
 
@@ -57,16 +58,9 @@ class Rows:
 
 def check(model: str, framework: str, mode: str, image_size: int | None) -> tuple[str, str, str, int]:
     """What to explain, complete. Raises ValueError, one line that names what there is."""
-    if model not in impls.MODELS:
-        raise ValueError(f"no such model: {model} (there are {', '.join(impls.MODELS)})")
-    if framework not in impls.FRAMEWORKS:
-        raise ValueError(f"no such framework: {framework} (there are {', '.join(impls.FRAMEWORKS)})")
-    if reason := impls.missing(framework):
-        raise ValueError(f"{framework} cannot run here: {reason}")
-    mode = mode or (*QUICK.modes[framework], "compiled")[0]
-    if mode not in impls.MODES[framework]:
-        raise ValueError(f"{framework} has no mode {mode} (it has {', '.join(impls.MODES[framework])})")
-    work = impls.WORKLOADS[model]
+    work = impls.WORKLOADS[one_of("model", model, impls.MODELS)]
+    check_installed(one_of("framework", framework, impls.FRAMEWORKS))
+    mode = mode_of(framework, mode, QUICK.first_mode(framework))
     assert work.model
     image_size = work.model.image_size if image_size is None else image_size
     work.check_image_size(image_size)
@@ -149,9 +143,6 @@ def _profile(worker: WorkerProcess, framework: str) -> Found:
 def account(facts: Found, rows: list[Rows], samples: dict[str, list[float]], profile: Found, peaks: Found) -> Found:
     """Predicted against measured, with the 95 % bootstrap interval of the median where a figure stands alone."""
     model = float(np.median(samples[MODEL]))
-    low, high = stats.bootstrap(
-        (samples[MODEL],), np.median, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
     layers = [_layer(number, row, samples, peaks) for number, row in enumerate(rows)]
     attributed = attribute(profile.get("operations", []), rows)
     for number, layer in enumerate(layers):
@@ -161,7 +152,7 @@ def account(facts: Found, rows: list[Rows], samples: dict[str, list[float]], pro
         **facts,
         "call_s": float(np.median(samples[CALL])),
         "model_s": model,
-        "model_interval_s": [float(low), float(high)],
+        "model_interval_s": intervals.of_median(samples[MODEL]),
         "predicted_s": predicted,
         "overhead_s": model - predicted,
         "layers": layers,

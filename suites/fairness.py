@@ -17,11 +17,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from scipy import stats
 
 import hwprobe
 import impls
 from impls import references
+from suites import intervals
 from suites.plan import Program
 from suites.profiles import QUICK
 from suites.worker_process import WorkerError, WorkerProcess, environment
@@ -128,15 +128,13 @@ def measure(program: Program, phase: str, batch_size: int, worker: WorkerProcess
 def compare(turns: list[Turns]) -> Comparison:
     """What the processes measured, taken together."""
     ratios = np.array([one.ratio for one in turns])
-    interval = stats.bootstrap(
-        (ratios,), np.median, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
+    low, high = intervals.of_median(ratios)
     return Comparison(
         float(np.median([value for one in turns for value in one.ours])),
         float(np.median([value for one in turns for value in one.reference])),
         float(np.median(ratios)),
-        float(interval.low),
-        float(interval.high),
+        low,
+        high,
     )
 
 
@@ -148,7 +146,7 @@ def rows(models: list[str], frameworks: list[str], processes: int) -> Iterator[R
                 yield f"{workload}, {framework}: n/a, {reason}"
                 continue
             try:
-                yield row(Program(workload, framework, (*QUICK.modes[framework], "compiled")[0]), processes)
+                yield row(Program(workload, framework, QUICK.first_mode(framework)), processes)
             except WorkerError as error:
                 yield f"{workload}, {framework}: failed, {error.message}"
 

@@ -51,6 +51,10 @@ class Profile:
     timeout_s: int = 900  # wall clock of any one request to a worker, a fit's steps included
     seed: int = 0
 
+    def first_mode(self, framework: str) -> str:
+        """The mode of a framework that stands for it; what compiles for the one whose modes all do."""
+        return (*self.modes[framework], "compiled")[0]
+
     def inference_sizes(self, workload: str) -> tuple[Size, ...]:
         """The sizes of a model's inference; its cold start is the first one's."""
         return tuple(Size(_model(workload).image_size, batch) for batch in self.inference_batches)

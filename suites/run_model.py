@@ -1,13 +1,13 @@
 """`evenbench run-model`: one program on the user's own input, so that anyone can check it from outside."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import impls
 from impls.optimizer import Adam
 from impls.tasks import detection
+from suites.choices import check_installed, mode_of, one_of
 from suites.files import write_npz
 
 OPTIMIZER = Adam()
@@ -31,10 +31,9 @@ def run(
     Raises ValueError, one line, for what does not fit; OSError for files that cannot be read or written.
     """
     work = _workload(workload)
-    mode = _choice("framework", framework, impls.FRAMEWORKS) and _mode(framework, mode)
-    _choice("precision", precision, impls.PRECISIONS)
-    if reason := impls.missing(framework):
-        raise ValueError(f"{framework} cannot run here: {reason}")
+    mode = mode_of(one_of("framework", framework, impls.FRAMEWORKS), mode, impls.MODES[framework][0])
+    one_of("precision", precision, impls.PRECISIONS)
+    check_installed(framework)
     if not width > 0:
         raise ValueError(f"--width must be greater than 0, not {width:g}")
     batch = _images(images, work)
@@ -57,24 +56,7 @@ def run(
 
 
 def _workload(name: str) -> impls.Workload:
-    models = [workload.name for workload in impls.WORKLOADS.values() if workload.model]
-    _choice("model", name, models)
-    return impls.WORKLOADS[name]
-
-
-def _mode(framework: str, mode: str) -> str:
-    offered = impls.MODES[framework]
-    if not mode:
-        return offered[0]
-    if mode not in offered:
-        raise ValueError(f"{framework} has no mode {mode} (it has {', '.join(offered)})")
-    return mode
-
-
-def _choice(what: str, name: str, offered: Any) -> str:
-    if name not in offered:
-        raise ValueError(f"no such {what}: {name} (there are {', '.join(offered)})")
-    return name
+    return impls.WORKLOADS[one_of("model", name, impls.MODELS)]
 
 
 def _images(path: Path, work: impls.Workload) -> np.ndarray:
