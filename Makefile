@@ -21,8 +21,9 @@ setup:
 bench: setup
 	@$(VENV) -m suites.bench
 
+# Two files of tests at a time: a proof in mode eager keeps one core busy for most of its time.
 test: setup
-	@$(VENV) -m pytest
+	@$(VENV) -m pytest -n 2 --dist loadfile
 
 probe: setup
 	@$(VENV) -m suites.cli probe
