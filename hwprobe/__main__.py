@@ -70,7 +70,7 @@ def _ceilings(facts: Mapping[str, Any]) -> dict[str, Any]:
     if (report := ceilings.kept(facts, threads)) is not None:
         return report
     print("hwprobe: measuring the ceilings; leave the machine alone for a minute", file=sys.stderr, flush=True)
-    report = ceilings.measure(threads, dtypes=ceilings.DTYPES)
+    report = ceilings.measure(threads, dtypes=ceilings.DTYPES, folder=".")
     try:
         ceilings.save(ceilings.path_of(report["fingerprint"], threads), report)
     except OSError as error:

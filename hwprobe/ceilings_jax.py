@@ -39,3 +39,11 @@ def triad(elements: int) -> Callable[[], jax.Array]:
         return a
 
     return call
+
+
+def copy(direction: str, elements: int) -> Callable[[], jax.Array]:
+    """A copy of float32 between RAM and the GPU, as a call."""
+    there, here = jax.devices()[0], jax.devices("cpu")[0]
+    source, target = (here, there) if direction == "host to device" else (there, here)
+    array = jax.device_put(jnp.ones(elements, jnp.float32), source)
+    return lambda: jax.block_until_ready(jax.device_put(array, target))

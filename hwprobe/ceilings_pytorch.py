@@ -40,6 +40,19 @@ def triad(elements: int) -> Callable[[], torch.Tensor]:
     return call
 
 
+def copy(direction: str, elements: int) -> Callable[[], torch.Tensor]:
+    """A copy of float32 between RAM and the GPU, as a call; page-locked RAM, else the driver copies twice."""
+    host, there = torch.ones(elements).pin_memory(), torch.ones(elements, device=device())
+    source, target = (host, there) if direction == "host to device" else (there, host)
+
+    def call() -> torch.Tensor:
+        target.copy_(source, non_blocking=True)
+        torch.cuda.synchronize()
+        return target
+
+    return call
+
+
 def _done(result: torch.Tensor) -> torch.Tensor:
     if result.is_cuda:
         torch.cuda.synchronize()

@@ -42,6 +42,19 @@ def triad(elements: int) -> Callable[[], tf.Variable]:
     return call
 
 
+def copy(direction: str, elements: int) -> Callable[[], tf.Tensor]:
+    """A copy of float32 between RAM and the GPU, as a call."""
+    there, here = ("GPU:0", "CPU:0") if direction == "host to device" else ("CPU:0", "GPU:0")
+    with tf.device(here):
+        source = tf.fill([elements], 1.0)
+
+    def call() -> tf.Tensor:
+        with tf.device(there):
+            return _done(tf.identity(source))
+
+    return call
+
+
 def _done(result: tf.Tensor | tf.Variable) -> tf.Tensor | tf.Variable:
     if device() != "cpu":
         tf.test.experimental.sync_devices()

@@ -13,7 +13,7 @@ from hwprobe.files import Mount, clean, mounts, names_in, read_int, read_text, u
 
 HDD, SATA_SSD, NVME = "HDD", "SATA SSD", "NVMe"  # slowest first
 _SECTOR = 512  # bytes; /sys counts in these whatever the disk's own sectors are
-_IN_RAM = ("tmpfs", "ramfs", "devtmpfs")
+IN_RAM = ("tmpfs", "ramfs", "devtmpfs")
 _VIRTUAL = ("qemu", "virtual", "vbox", "vmware", "persistentdisk", "elastic block store", "nvme_card-pd", "msft")
 _DEEPEST = 8  # layers; a stack is seldom more than four
 
@@ -75,7 +75,7 @@ def _space(place: str, root: str) -> tuple[int | None, int | None]:
 
 def _file_system_size(total: int | None, filesystem: str | None, reason: str) -> Fact:
     """Where no device shows (a container, a network disk): it holds at least its file system."""
-    if total is None or filesystem in _IN_RAM:
+    if total is None or filesystem in IN_RAM:
         return unknown(reason, "/proc/self/mountinfo", "bytes")
     return at_least(total, "statvfs", f"{reason}; this is the size of the file system", "bytes")
 
@@ -84,7 +84,7 @@ def _device(mount: Mount | None, root: str) -> tuple[str | None, str]:
     """The folder of the mount's block device in /sys, or None and why there is none."""
     if mount is None:
         return None, "the list of mounts cannot be read"
-    if mount.kind in _IN_RAM:
+    if mount.kind in IN_RAM:
         return None, f"{mount.kind} is memory, not a disk"
     link = f"/sys/dev/block/{mount.device}"
     if mount.device.startswith("0:") and mount.source.startswith("/dev/"):  # btrfs: a number of its own, a real source

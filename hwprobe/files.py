@@ -59,6 +59,11 @@ def clean(text: str | None) -> str | None:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:120] or None
 
 
+def one_line(text: str) -> str:
+    """Of an error's text, without the home folder: its name may be a person's."""
+    return clean(text.replace(str(Path.home()), "~")) or ""
+
+
 class Mount(NamedTuple):
     """One line of /proc/self/mountinfo."""
 

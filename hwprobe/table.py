@@ -40,17 +40,27 @@ def show_ceilings(ceilings: Mapping[str, Any], console: Console | None = None) -
         table.add_row(*_place(row), f"GEMM {row['dtype']}", f"{row['size']}", *_rates(row, "flops_per_s", "GFLOP/s"))
     for row in ceilings["bandwidth"]:
         table.add_row(*_place(row), "memory", f"{row['array_bytes'] >> 20} MiB", *_rates(row, "bytes_per_s", "GB/s"))
+    for row in ceilings["copy"]:
+        size = f"{row['array_bytes'] >> 20} MiB"
+        table.add_row(*_place(row), row["direction"], size, *_rates(row, "bytes_per_s", "GB/s"))
     console.print(table)
     day, threads = ceilings["measured_at"].partition("T")[0], ceilings["threads"]
     lines = [
         f"Ceilings: measured {day}, {threads} {'thread' if threads == 1 else 'threads'}; spread: quartiles / median.",
         "GEMM: C = A B, n x n matrices, 2 n^3 FLOPs.",
         *dict.fromkeys(f"Memory: {row['operation']}, {row['convention']}." for row in ceilings["bandwidth"]),
+        *([_disk_speed(ceilings["disk"])] if ceilings["disk"] else []),
         *(f"n/a: {failure['framework']}, {failure['message']}." for failure in ceilings["failures"]),
         *(f"Tainted: {taint['reason']}." for taint in ceilings["taints"]),
     ]
     for line in lines:
         console.print(Text(line))
+
+
+def _disk_speed(disk: Mapping[str, Any]) -> str:
+    if disk["kind"] is None:
+        return f"Disk: unknown, {disk['reason']}."
+    return f"Disk: reads like a {disk['kind']}; {disk['latency_s'] * 1e3:.2f} ms to find 4 KiB."
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, str]:

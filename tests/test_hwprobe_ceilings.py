@@ -17,13 +17,14 @@ import pytest
 from hwprobe_tree import cpus, machine, tree
 
 import hwprobe
-from hwprobe import ceilings, software
+from hwprobe import ceilings, ceilings_worker, disk, disk_speed, software
 from hwprobe.fingerprint import fingerprint
 
 HERE = Path(__file__).parents[1]
 RATES = {"median": {"$ref": "#/$defs/rate"}, "low": {"$ref": "#/$defs/rate"}, "high": {"$ref": "#/$defs/rate"}}
 ROW = {"framework": {"enum": list(ceilings.PACKAGES)}, "device": {"type": "string"}, "dtype": {"type": "string"}}
-ROW |= {"runs": {"type": "integer", "minimum": 3}, **RATES}
+SPREAD = {"runs": {"type": "integer", "minimum": 3}, **RATES}
+ROW |= SPREAD
 
 
 def rows(**properties: Any) -> dict[str, Any]:
@@ -34,6 +35,9 @@ def rows(**properties: Any) -> dict[str, Any]:
 
 TEXT, COUNT, RATE = {"type": "string"}, {"type": "integer", "minimum": 1}, {"$ref": "#/$defs/rate"}
 MEMORY = {"operation": TEXT, "array_bytes": COUNT, "convention": TEXT, "bytes_per_s": RATE}
+RATE_OR_NONE = {"anyOf": [RATE, {"type": "null"}]}
+DISK = {"kind": {"enum": [disk.HDD, disk.SATA_SSD, disk.NVME, None]}, "reason": {"type": ["string", "null"]}}
+DISK |= dict.fromkeys(("latency_s", "latency_low_s", "latency_high_s", "bytes_per_s"), RATE_OR_NONE)
 TOP: dict[str, Any] = {
     "schema_version": {"const": hwprobe.SCHEMA_VERSION},
     "measured_at": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$"},
@@ -43,6 +47,8 @@ TOP: dict[str, Any] = {
     "dtypes": {"type": "array", "items": TEXT},
     "gemm": rows(**ROW, size=COUNT, flops_per_s=RATE),
     "bandwidth": rows(**ROW, **MEMORY),
+    "copy": rows(framework=TEXT, device=TEXT, direction=TEXT, array_bytes=COUNT, bytes_per_s=RATE, **SPREAD),
+    "disk": {"type": ["object", "null"], "properties": DISK, "required": list(DISK), "additionalProperties": False},
     "failures": rows(framework=TEXT, message={"type": "string", "pattern": r"^[^\n]+$"}),
     "taints": rows(condition=TEXT, reason=TEXT),
 }
@@ -62,7 +68,7 @@ def gemm(framework: str, dtype: str, rate: float) -> dict[str, Any]:
 
 
 def bandwidth(framework: str, rate: float) -> dict[str, Any]:
-    row = gemm(framework, "float32", rate) | {"operation": "a = b + 3 c", "convention": ceilings.CONVENTION}
+    row = gemm(framework, "float32", rate) | {"operation": "a = b + 3 c", "convention": ceilings_worker.CONVENTION}
     del row["size"], row["flops_per_s"]
     return row | {"array_bytes": 512 << 20, "bytes_per_s": rate}
 
@@ -79,6 +85,8 @@ def report(facts: dict[str, Any], threads: int, **changes: Any) -> dict[str, Any
         "dtypes": list(ceilings.DTYPES),
         "gemm": [gemm("pytorch", "float32", 236.4e9), gemm("jax", "bfloat16", 51.26e9)],
         "bandwidth": [bandwidth("pytorch", 21.24e9)],
+        "copy": [],
+        "disk": None,
         "failures": [{"framework": "tensorflow", "message": "not installed"}],
         "taints": [],
         **changes,
@@ -103,7 +111,7 @@ def test_what_is_measured_is_json_of_this_form(measured: dict[str, Any]) -> None
 
 def test_rates_are_those_of_a_direct_measurement_by_order_of_magnitude(measured: dict[str, Any]) -> None:
     [product], [triad] = measured["gemm"], measured["bandwidth"]
-    assert product["size"] >= ceilings.SMALLEST
+    assert product["size"] >= ceilings_worker.SMALLEST
     assert 10**9 < product["flops_per_s"] < 10**15
     assert 10**8 < triad["bytes_per_s"] < 10**13
     if product["device"] != "cpu":
@@ -195,35 +203,37 @@ def test_hwprobe_imports_no_framework_to_measure_one() -> None:
 
 
 def test_rates_by_hand() -> None:
-    found = ceilings._rates("bytes_per_s", 120, [1, 2, 3, 4])  # 120, 60, 40 and 30 a second
+    found = ceilings_worker._rates("bytes_per_s", 120, [1, 2, 3, 4])  # 120, 60, 40 and 30 a second
     assert found == {"bytes_per_s": 120, "median": 50, "low": 37.5, "high": 75, "runs": 4}
 
 
 def test_two_arrays_are_read_and_one_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceilings, "_seconds", lambda *_: [2.0, 2.0, 2.0])
-    monkeypatch.setattr(ceilings, "array_bytes", lambda: 4000)
+    monkeypatch.setattr(ceilings_worker, "_seconds", lambda *_: [2.0, 2.0, 2.0])
+    monkeypatch.setattr(ceilings_worker, "array_bytes", lambda: 4000)
     asked = []
-    row = ceilings._bandwidth(SimpleNamespace(triad=lambda n: asked.append(n) or "call", device=lambda: "cpu"), 1)
+    row = ceilings_worker._bandwidth(
+        SimpleNamespace(triad=lambda n: asked.append(n) or "call", device=lambda: "cpu"), 1
+    )
     assert row is not None
     assert asked == [1000]  # elements of 4 bytes
     assert (row["array_bytes"], row["bytes_per_s"]) == (4000, 3 * 4000 / 2)
 
 
 def test_a_product_is_2_n_to_the_third_flops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceilings, "_seconds", lambda *_: [2.0, 2.0, 2.0])
-    row = ceilings._gemm(SimpleNamespace(gemm=lambda *_: None, device=lambda: "cpu"), "float32", budget_s=1)
+    monkeypatch.setattr(ceilings_worker, "_seconds", lambda *_: [2.0, 2.0, 2.0])
+    row = ceilings_worker._gemm(SimpleNamespace(gemm=lambda *_: None, device=lambda: "cpu"), "float32", budget_s=1)
     assert (row["size"], row["flops_per_s"]) == (256, 256**3)
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "size"),
-    [(0, ceilings.LARGEST), (1, 512), (60, 256)],  # at n = 256, then 8 times as much at each doubling
+    [(0, ceilings_worker.LARGEST), (1, 512), (60, 256)],  # at n = 256, then 8 times as much at each doubling
 )
 def test_matrices_grow_while_three_runs_of_the_next_size_fit(milliseconds: float, size: int) -> None:
     def sleep(_: str, n: int) -> Any:
         return (lambda: time.sleep(milliseconds / 1000 * (n / 256) ** 3)) if milliseconds else (lambda: None)
 
-    row = ceilings._gemm(SimpleNamespace(gemm=sleep, device=lambda: "cpu"), "float32", budget_s=0.1)
+    row = ceilings_worker._gemm(SimpleNamespace(gemm=sleep, device=lambda: "cpu"), "float32", budget_s=0.1)
     assert row["size"] == size
     assert row["runs"] >= 3
     if milliseconds:
@@ -240,15 +250,71 @@ def test_arrays_are_four_times_the_caches_of_all_sockets(tmp_path: Path) -> None
     for cpu, shared in enumerate(("0-1", "0-1", "2-3", "2-3")):
         files |= caches(cpu, 2, "Unified", "4096K", str(cpu)) | caches(cpu, 3, "Unified", "98304K", shared)
     root = tree(tmp_path, files)
-    assert ceilings.cache_bytes(root) == 192 << 20
-    assert ceilings.array_bytes(root) == 768 << 20
+    assert ceilings_worker.cache_bytes(root) == 192 << 20
+    assert ceilings_worker.array_bytes(root) == 768 << 20
 
 
 @pytest.mark.parametrize(("available", "expected"), [(16 << 20, 512 << 20), (1 << 20, 2**30 // 10)])
 def test_arrays_without_a_cache_to_go_by_and_with_little_memory(tmp_path: Path, available: int, expected: int) -> None:
     root = tree(tmp_path, cpus(2) | {"/proc/meminfo": f"MemAvailable: {available} kB\n"})
-    assert ceilings.cache_bytes(root) == 0
-    assert ceilings.array_bytes(root) == expected
+    assert ceilings_worker.cache_bytes(root) == 0
+    assert ceilings_worker.array_bytes(root) == expected
+
+
+def test_copies_are_measured_where_there_is_a_gpu() -> None:
+    asked = []
+    twin = SimpleNamespace(
+        device=lambda: "cuda:0",
+        gemm=lambda *_: lambda: None,
+        triad=lambda _: lambda: None,
+        copy=lambda *arguments: asked.append(arguments) or (lambda: None),
+    )
+    found = list(ceilings_worker.measure(twin, ["float32"], 0.01))
+    assert [kind for kind, _ in found] == ["gemm", "bandwidth", "copy", "copy"]
+    assert asked == [("host to device", (256 << 20) // 4), ("device to host", (256 << 20) // 4)]
+    assert [row["direction"] for kind, row in found if kind == "copy"] == list(ceilings_worker.DIRECTIONS)
+
+
+# --- the disk -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "bytes_per_s", "kind"),
+    [
+        (8e-3, 180e6, disk.HDD),  # 7,200 turns a minute
+        (8e-3, 900e6, disk.HDD),  # several of them in a row are as slow to find a place
+        (90e-6, 540e6, disk.SATA_SSD),
+        (70e-6, 3.5e9, disk.NVME),
+        (300e-6, 1.2e9, disk.NVME),
+    ],
+)
+def test_a_disk_is_known_by_how_it_reads(latency_s: float, bytes_per_s: float, kind: str) -> None:
+    assert disk_speed.kind_of(latency_s, bytes_per_s) == kind
+
+
+def test_this_disk_is_really_read_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_speed, "FILE_BYTES", 16 << 20)
+    found = disk_speed.measure(tmp_path)
+    jsonschema.validate(
+        found, {"type": "object", "properties": DISK, "additionalProperties": False, "$defs": SCHEMA["$defs"]}
+    )
+    if found["kind"]:
+        assert 0 < found["latency_low_s"] <= found["latency_s"] <= found["latency_high_s"] < 1
+        assert 10**6 < found["bytes_per_s"] < 10**11
+    else:
+        assert found["reason"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_is_no_disk() -> None:
+    if disk.collect("/dev/shm")["filesystem"]["value"] != "tmpfs":
+        pytest.skip("no tmpfs here")
+    assert disk_speed.measure("/dev/shm") == {**dict.fromkeys(DISK), "reason": "tmpfs is memory, not a disk"}
+
+
+def test_a_folder_that_cannot_be_written_has_its_reason(tmp_path: Path) -> None:
+    found = disk_speed.measure(tmp_path / "missing")
+    assert (found["kind"], found["reason"]) == (None, "no file could be written and read: No such file or directory")
 
 
 # --- chosen ---------------------------------------------------------------------------------------------------------
