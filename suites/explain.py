@@ -220,16 +220,18 @@ def _input_shapes(case: Any) -> set[tuple[int, ...]]:
 
 def show(found: Found) -> None:
     """The account as a table: the costliest layers first."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     size = f"{found['image_size']} px, batch_size {found['batch_size']}"
     title = f"{found['workload']}, {found['framework']} {found['mode']}, {size}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("Layers (first of them)", overflow="fold")
-    for column in ("Count", "Kernel, ms", "with norm", "all, ms", "Share", "GFLOP/s", "of ceiling", "Profiler, ms"):
-        table.add_column(column, justify="right")
+    # Lean, so that 80 columns hold it.
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("First layer,\nlayers x kernel", overflow="fold", min_width=18)
+    for column in ("Kernel\nms", "with\nnorm", "all\nms", "Share", "GFLOP/s", "of\nceiling", "Profiler\nms"):
+        table.add_column(column, justify="right", no_wrap=True)
     for layer in sorted(found["layers"], key=lambda layer: -layer["total_s"]):
         table.add_row(*_cells(layer, found["model_s"]))
     console.print(table)
@@ -240,8 +242,7 @@ def show(found: Found) -> None:
 def _cells(layer: Found, model_s: float) -> list[str]:
     share = layer["share_of_ceiling"]
     return [
-        f"{layer['layers'][0]}\n[dim]{layer['kernel']}[/dim]",
-        str(layer["count"]),
+        f"{layer['layers'][0]}\n[dim]{layer['count']} x {layer['kernel']}[/dim]",
         f"{layer['alone_s'] * 1e3:.3f}",
         f"{layer['with_norm_s'] * 1e3:.3f}",
         f"{layer['total_s'] * 1e3:.2f}",

@@ -29,7 +29,7 @@ def _gather(case: Case, x: np.ndarray, weight: np.ndarray, shape: tuple[int, ...
     padded, output = _pad(case, x), np.zeros(shape, x.dtype)
     for tap, window in _windows(case, padded, shape):
         for group_in, group_out in _groups(case, x.shape[-1], shape[-1]):
-            output[..., group_out] += window[..., group_in] @ weight[_at(group_out, tap)].T
+            output[..., group_out] += window[..., group_in] @ _tap(weight, group_out, tap).T
     return output
 
 
@@ -38,7 +38,7 @@ def _scatter(case: Case, cotangent: np.ndarray, weight: np.ndarray, shape: tuple
     padded = _pad(case, np.zeros(shape, cotangent.dtype))
     for tap, window in _windows(case, padded, cotangent.shape):
         for group_in, group_out in _groups(case, shape[-1], cotangent.shape[-1]):
-            window[..., group_in] += cotangent[..., group_out] @ weight[_at(group_out, tap)]
+            window[..., group_in] += cotangent[..., group_out] @ _tap(weight, group_out, tap)
     inner = (slice(p, p + size) for p, size in zip(case.padding, shape[1:-1], strict=True))
     return padded[:, *inner]
 
@@ -57,6 +57,12 @@ def _by_weight(case: Case, x: np.ndarray, cotangent: np.ndarray, shape: tuple[in
 def _at(group_out: slice, tap: tuple[int, ...]) -> tuple[int | slice, ...]:
     """Where a weight has one tap of a group: output channels, input channels, the tap."""
     return (group_out, slice(None), *tap)
+
+
+def _tap(weight: np.ndarray, group_out: slice, tap: tuple[int, ...]) -> np.ndarray:
+    """One tap of a group: (output channels, input channels), copied, for NumPy multiplies views of a weight without
+    BLAS, many times slower."""
+    return np.ascontiguousarray(weight[_at(group_out, tap)])
 
 
 def _pad(case: Case, x: np.ndarray) -> np.ndarray:
