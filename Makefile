@@ -7,13 +7,13 @@ PYTHON ?= python3
 export PYTHON
 VENV := .venv/bin/python
 
-.PHONY: help bench test setup probe verify run report preview fairness lint format clean
+.PHONY: help bench test setup probe verify run report preview fairness oracle lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make bench    install, probe, verify, measure, report; prints the report's path"
 	@echo "make test     install, run the tests"
-	@echo "make setup | probe | verify | run | report | preview | fairness | lint | format | clean"
+	@echo "make setup | probe | verify | run | report | preview | fairness | oracle | lint | format | clean"
 
 setup:
 	@.ci/setup "$(EXTRA)"
@@ -44,6 +44,10 @@ preview: report
 # Our implementations against torchvision's, timm's and keras.applications'.
 fairness: setup
 	@$(VENV) -m suites.fairness
+
+# hwprobe's ceilings against a program in C.
+oracle: setup
+	@$(VENV) -m suites.oracle
 
 lint: setup
 	@$(VENV) -m ruff check --quiet .

@@ -1,7 +1,7 @@
 """What this machine has, whether that is enough for deep learning, and what spoils a benchmark on it.
 
 Only the standard library is imported here; psutil and pynvml are, where they are needed. A framework is imported in a
-process of its own alone, to measure the ceilings.
+process of its own alone, to measure the ceilings and to ask for its devices.
 """
 
 import os
@@ -15,20 +15,26 @@ SCHEMA_VERSION = 1
 __all__ = ["SCHEMA_VERSION", "collect", "usable_cpus"]
 
 
-def collect(root: str = "/", paths: Mapping[str, str | os.PathLike[str]] | None = None) -> dict[str, Any]:
+def collect(
+    root: str = "/", paths: Mapping[str, str | os.PathLike[str]] | None = None, with_frameworks: bool = False
+) -> dict[str, Any]:
     """All facts, ready for JSON.
 
     `root`: the tree to read /proc and /sys in. `paths`: label -> path whose disk is wanted; the first one is judged.
-    Only the labels are kept, for a path may name a user. The default is the current folder.
+    Only the labels are kept, for a path may name a user. The default is the current folder, and the user's cache and
+    the results where these are on other file systems. `with_frameworks`: ask each framework for its devices, too,
+    in a process of its own, which takes seconds.
     """
-    from hwprobe import cpu, disk, gpu, memory, software
+    from hwprobe import cpu, devices, disk, gpu, memory, software
 
-    places = {"current folder": "."} if paths is None else paths
+    places = disk.usual_places(root) if paths is None else paths
+    frameworks = {"frameworks": devices.collect()} if with_frameworks else {}
     return {
         "schema_version": SCHEMA_VERSION,
         "cpu": cpu.collect(root),
         "memory": memory.collect(root),
-        "gpu": gpu.collect(root),
+        "gpu": gpu.collect(root, frameworks.get("frameworks", {})),
         "disk": {label: disk.collect(path, root) for label, path in places.items()},
         "software": software.collect(root),
+        **frameworks,
     }

@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import Any
 
 from hwprobe import memory
-from hwprobe.files import names_in, one_line, read_int, read_text
+from hwprobe.caches import cache_bytes
+from hwprobe.files import one_line
 
 SMALLEST, LARGEST = 256, 8192  # n of the n x n matrices; 8192 keeps a large GPU busy and fits a small one
 RUNS = 3  # at least
@@ -25,7 +26,6 @@ BYTES_PER_ELEMENT = 12  # three of float32; that a CPU may also read what it is 
 CONVENTION = f"two arrays read, one written: {BYTES_PER_ELEMENT} bytes an element"
 DIRECTIONS = ("host to device", "device to host")
 COPY_BYTES = 256 << 20  # long enough that a call's own time does not count
-_CPU = "/sys/devices/system/cpu"
 
 
 def main(framework: str, threads: str, budget_s: str, *dtypes: str) -> None:
@@ -99,20 +99,6 @@ def array_bytes(root: str = "/") -> int:
     wanted = max(ARRAY_BYTES, 4 * cache_bytes(root))
     available = memory.collect(root)["available"]["value"]
     return min(wanted, available // 10) if isinstance(available, int) else wanted
-
-
-def cache_bytes(root: str = "/") -> int:
-    """The last-level cache, all its copies together; 0 where the system shows none."""
-    copies: dict[tuple[int, str], int] = {}
-    for cpu in (name for name in names_in(_CPU, root) if name[:3] == "cpu" and name[3:].isdigit()):
-        for index in names_in(f"{_CPU}/{cpu}/cache", root):
-            folder = f"{_CPU}/{cpu}/cache/{index}"
-            level, shared = read_int(f"{folder}/level", root), read_text(f"{folder}/shared_cpu_list", root)
-            kibibytes = (read_text(f"{folder}/size", root) or "").strip().removesuffix("K")
-            if level and shared and kibibytes.isdecimal():
-                copies[level, shared] = int(kibibytes) * 1024
-    last = max((level for level, _ in copies), default=0)
-    return sum(size for (level, _), size in copies.items() if level == last)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,34 @@
-"""What spoils a benchmark: read before and after it, then compared. Reads only; never changes a setting of the machine.
+"""What spoils a benchmark: read before, while and after it runs, then compared (hwprobe/taints.py). Reads only; never
+changes a setting of the machine.
 
-Counters run since the machine's start, so only differences mean something. An absent counter is unknown, not zero: a
-machine without frequency driver is not one with its turbo "disabled".
+Counters run since the machine's start, so only differences mean something. An absent counter is unknown, not zero.
 """
 
-import os
 import time
-from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from collections.abc import Iterable
 
-from hwprobe import cgroup
+from hwprobe import cgroup, clocks
 from hwprobe.facts import Fact, Room, known, known_or
-from hwprobe.files import clean, field, names_in, parse_int, read_int, read_text
+from hwprobe.files import field, parse_int, read_text
+from hwprobe.own_time import OwnTime, ticks_per_second
+from hwprobe.taints import OTHER_LOAD, STEAL, Taint, compare
 
-OTHER_LOAD = 0.05  # of all CPUs, above which other programs' work taints
-STEAL = 0.01  # of all CPU time, above which the hypervisor's taking does
-_TICKS = 5  # /proc/stat counts whole ticks, of 10 ms: fewer than these are rounding, whatever their share
-_CPU = "/sys/devices/system/cpu"
-_POWER = "/sys/class/power_supply"
-
-
-class Taint(TypedDict):
-    """A condition that spoiled the time between two readings, and how that shows."""
-
-    condition: str
-    reason: str
+__all__ = ["OTHER_LOAD", "STEAL", "Taint", "collect", "compare", "read"]
 
 
 def collect(root: str = "/") -> Room:
-    """The conditions at this moment. Times are seconds since the machine's start, summed over CPUs."""
+    """The conditions at this moment: all that can change while something is measured, and the clocks' settings."""
+    return read(OwnTime(root), root) | clocks.settings(root)
+
+
+def read(own_time: OwnTime, root: str = "/") -> Room:
+    """All that can change. Times are seconds since the machine's start, summed over CPUs; a watch reads them in a row.
+
+    own_time: counts this process and its children on from one reading to the next.
+    """
     stat, vmstat = read_text("/proc/stat", root), read_text("/proc/vmstat", root)
-    busy, steal, total = _cpu_times(stat)
-    own, started = _own_times(root)
+    busy, steal, total = _cpu_times_by_psutil() if stat is None and root == "/" else _cpu_times(stat)
+    own, started = own_time.read()
     swapped = _sum(parse_int(field(vmstat, key, " ") or "") for key in ("pswpin", "pswpout"))
     kills = parse_int(field(vmstat, "oom_kill", " ") or "")
     load = (read_text("/proc/loadavg", root) or "").split(" ")[0]
@@ -42,7 +39,7 @@ def collect(root: str = "/") -> Room:
         "busy_time": known_or(busy, absent, "/proc/stat", "seconds"),
         "steal_time": known_or(steal, absent, "/proc/stat", "seconds"),
         "cpu_time": known_or(total, absent, "/proc/stat", "seconds"),
-        "own_time": known_or(own, absent, "/proc/self/stat", "seconds"),
+        "own_time": known_or(own, absent, "/proc/<own processes>/stat", "seconds"),
         "process_start": known_or(started, absent, "/proc/self/stat", "seconds"),
         "pressure_cpu": _pressure("cpu", root),
         "pressure_memory": _pressure("memory", root),
@@ -50,46 +47,8 @@ def collect(root: str = "/") -> Room:
         "swapped_pages": known_or(swapped, absent, "/proc/vmstat", "count"),
         "oom_kills": known_or(kills, absent, "/proc/vmstat", "count"),
         "throttled_periods": known_or(cgroup.throttled_periods(root), "no quota counts", "control group", "count"),
-        "thermal_throttles": _thermal_throttles(root),
-        "governor": _governor(root),
-        "on_battery": known_or(_on_battery(root), "no power supply is shown", _POWER),
+        **clocks.events(root),
     }
-
-
-def compare(before: Mapping[str, Fact], after: Mapping[str, Fact]) -> list[Taint]:
-    """What tainted the time between two readings of one process; empty for a clean one.
-
-    Children count as own work once they have ended and been waited for. What either reading does not know, taints not.
-    """
-
-    def grown(name: str) -> float:
-        return _number(after, name) - _number(before, name)  # not a number where unknown: no comparison holds
-
-    taints = []
-    tick = _TICKS / _ticks_per_second()
-    other, steal, total = grown("busy_time") - grown("own_time"), grown("steal_time"), grown("cpu_time")
-    same_process = _number(before, "process_start") == _number(after, "process_start")
-    if same_process and total > 0 and other > max(OTHER_LOAD * total, tick):
-        taints.append(Taint(condition="other load", reason=f"other programs took {other / total:.0%} of the CPUs"))
-    if total > 0 and steal > max(STEAL * total, tick):
-        taints.append(Taint(condition="steal", reason=f"the hypervisor took {steal / total:.1%} of the CPU time"))
-    for name, condition, says in _COUNTERS:
-        if (times := grown(name)) > 0:
-            taints.append(Taint(condition=condition, reason=says.format(round(times))))
-    return taints
-
-
-_COUNTERS = (
-    ("throttled_periods", "quota throttling", "the CPU quota stopped this process {} times"),
-    ("swapped_pages", "swap", "{} pages went to swap or came back"),
-    ("oom_kills", "out of memory", "the kernel ended {} processes for lack of memory"),
-    ("thermal_throttles", "thermal throttling", "heat or a power limit slowed the CPU {} times"),
-)
-
-
-def _number(conditions: Mapping[str, Fact], name: str) -> float:
-    value = conditions[name]["value"] if name in conditions else None
-    return float(value) if isinstance(value, int | float) else float("nan")
 
 
 def _cpu_times(stat: str | None) -> tuple[float | None, float | None, float | None]:
@@ -98,23 +57,17 @@ def _cpu_times(stat: str | None) -> tuple[float | None, float | None, float | No
     ticks = [number for number in numbers if number is not None and number >= 0]
     if len(ticks) < 8:
         return None, None, None
-    user, nice, system, _idle, _iowait, irq, softirq, steal = (tick / _ticks_per_second() for tick in ticks)
-    return user + nice + system + irq + softirq, steal, sum(ticks) / _ticks_per_second()
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (tick / ticks_per_second() for tick in ticks)
+    return user + nice + system + irq + softirq, steal, sum(ticks) / ticks_per_second()
 
 
-def _own_times(root: str) -> tuple[float | None, float | None]:
-    """CPU time of this process and of its children that ended, and when it started."""
-    # The program's name, in brackets, may hold spaces and brackets itself: fields count from the last one.
-    fields = (read_text("/proc/self/stat", root) or "").rpartition(")")[2].split()
-    numbers = [parse_int(part) for part in fields[11:15] + fields[19:20]]
-    ticks = [number for number in numbers if number is not None]
-    if len(ticks) < 5:
-        return None, None
-    return sum(ticks[:4]) / _ticks_per_second(), ticks[4] / _ticks_per_second()
+def _cpu_times_by_psutil() -> tuple[float, None, float]:
+    """The same where there is no /proc: macOS, Windows. Neither tells what its hypervisor takes."""
+    import psutil  # here, because it is seldom needed and costs 30 ms
 
-
-def _ticks_per_second() -> int:
-    return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+    times = psutil.cpu_times()
+    busy = times.user + getattr(times, "nice", 0.0) + times.system  # Windows' interrupts are part of its system time
+    return busy, None, busy + times.idle
 
 
 def _pressure(what: str, root: str) -> Fact:
@@ -123,37 +76,6 @@ def _pressure(what: str, root: str) -> Fact:
     microseconds = parse_int(some.rpartition("total=")[2])
     seconds = None if microseconds is None else microseconds / 1e6
     return known_or(seconds, "the kernel does not count it", f"/proc/pressure/{what}", "seconds")
-
-
-def _thermal_throttles(root: str) -> Fact:
-    counts = [parse_int(text) for text in _per_cpu("thermal_throttle/core_throttle_count", root)]
-    return known_or(_sum(counts), "not counted on this system", f"{_CPU}/cpu*/thermal_throttle", "count")
-
-
-def _governor(root: str) -> Fact:
-    governors = sorted({name for text in _per_cpu("cpufreq/scaling_governor", root) if (name := clean(text))})
-    return known_or(governors or None, "no frequency driver", f"{_CPU}/cpu*/cpufreq/scaling_governor")
-
-
-def _per_cpu(file: str, root: str) -> list[str]:
-    cpus = [name for name in names_in(_CPU, root) if name.startswith("cpu") and name[3:].isdigit()]
-    return [text for cpu in cpus if (text := read_text(f"{_CPU}/{cpu}/{file}", root)) is not None]
-
-
-def _on_battery(root: str) -> bool | None:
-    """Whether a battery of the machine (not of its mouse) runs empty with no charger connected."""
-    connected, discharging = [], []
-    for name in names_in(_POWER, root):
-        kind, scope, status = (
-            (read_text(f"{_POWER}/{name}/{file}", root) or "").strip() for file in ("type", "scope", "status")
-        )
-        if kind in ("Mains", "USB"):
-            connected.append(read_int(f"{_POWER}/{name}/online", root) == 1)
-        elif kind == "Battery" and scope != "Device":
-            discharging.append(status == "Discharging")
-    if any(connected):
-        return False
-    return any(discharging) if discharging else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -1,15 +1,14 @@
 """The processor, and how much of it this process may use. Importing this takes milliseconds: thread pools ask it."""
 
 import math
-import os
 from typing import NamedTuple
 
-from hwprobe import cgroup
+from hwprobe import caches, cgroup, system
 from hwprobe.facts import Room, known, known_or, unknown
-from hwprobe.files import clean, field, parse_int, read_int, read_text
+from hwprobe.files import clean, field, parse_ranges, read_int, read_text
 
 _CPU = "/sys/devices/system/cpu"
-_MOST_CPUS = 8192  # the kernel's own bound; keeps a broken "0-99999999999" from filling the memory
+_NODES = "/sys/devices/system/node"
 # Those that decide which kernels a framework picks, on x86 and on Arm.
 _X86 = "sse4_2 avx avx2 fma f16c avx_vnni avx512f avx512_vnni avx512_bf16 avx512_fp16 amx_tile amx_bf16 amx_int8"
 _ARM = "asimd asimdhp asimddp i8mm bf16 sve sve2"
@@ -44,17 +43,24 @@ def usable_cpus(root: str = "/") -> int:
 
 
 def collect(root: str = "/") -> Room:
-    """Model, cores and clock. `cores` is what the process may use, not rounded; `usable` is the same as threads."""
+    """Model, cores, clock, caches and memory nodes.
+
+    `cores` is what the process may use, not rounded; `usable` is the same as threads.
+    """
     cpus = _count(root)
     topology = f"{_CPU}/cpu*/topology"
     info = read_text("/proc/cpuinfo", root)
     flags = field(info, "flags") or field(info, "Features")
-    clock = read_int(f"{_CPU}/cpu0/cpufreq/cpuinfo_max_freq", root)
+    nodes = parse_ranges(read_text(f"{_NODES}/online", root))
+
+    def source(file: str) -> str:
+        return system.source(file, info is not None, root)
+
     return {
-        "model": known_or(_model(info, root), "the system does not name it", "/proc/cpuinfo"),
-        "logical": known_or(cpus.logical, "cannot be counted", f"{_CPU}/online", "CPUs"),
-        "physical": known_or(cpus.physical, "no topology is shown", topology, "CPUs"),
-        "affinity": known_or(cpus.affinity, "cannot be read", "/proc/self/status", "CPUs"),
+        "model": known_or(_model(info, root), "the system does not name it", source("/proc/cpuinfo")),
+        "logical": known_or(cpus.logical, "cannot be counted", source(f"{_CPU}/online"), "CPUs"),
+        "physical": known_or(cpus.physical, "no topology is shown", source(topology), "CPUs"),
+        "affinity": known_or(cpus.affinity, "cannot be read", source("/proc/self/status"), "CPUs"),
         "quota": known_or(cpus.quota, "no quota is set", "control group", "CPUs"),
         "cores": known_or(cpus.cores, "cannot be counted", "min(physical cores, affinity, quota)", "CPUs"),
         "usable": known(max(1, math.ceil(cpus.cores or 1)), "cores, rounded up", "CPUs"),
@@ -63,15 +69,15 @@ def collect(root: str = "/") -> Room:
         if flags
         else unknown("the system does not list them", "/proc/cpuinfo"),
         # Not /proc/cpuinfo's "cpu MHz": inside a virtual machine it is a constant that no clock ever runs at.
-        "max_clock": known_or(
-            None if clock is None else clock / 1000, "no frequency driver", f"{_CPU}/cpu0/cpufreq", "MHz"
-        ),
+        "max_clock": known_or(_max_clock(root), "no frequency driver", source(f"{_CPU}/cpu0/cpufreq"), "MHz"),
+        "numa_nodes": known_or(len(nodes) or None, "the system shows none", f"{_NODES}/online", "count"),
+        **caches.collect(root),
     }
 
 
 def _count(root: str) -> _Cpus:
-    online = _ranges(read_text(f"{_CPU}/online", root))
-    allowed = _ranges(field(read_text("/proc/self/status", root), "Cpus_allowed_list"))
+    online = parse_ranges(read_text(f"{_CPU}/online", root))
+    allowed = parse_ranges(field(read_text("/proc/self/status", root), "Cpus_allowed_list"))
     if online:
         allowed &= online  # the list may name CPUs that are possible but absent
     counts = _Cpus(
@@ -81,19 +87,16 @@ def _count(root: str) -> _Cpus:
         reachable=_cores(allowed, root),
         quota=cgroup.cpu_quota(root),
     )
-    return _ask_the_system(counts) if root == "/" else counts
+    return _ask_the_system(counts) if system.is_here(root) else counts
 
 
 def _ask_the_system(counts: _Cpus) -> _Cpus:
     """What /proc and /sys left open: everything on macOS and Windows, the topology in some sandboxes."""
-    if counts.physical is None:
-        import psutil  # here, because it is seldom needed and costs 30 ms
-
-        counts = counts._replace(physical=psutil.cpu_count(logical=False))
-    logical = counts.logical or os.cpu_count()
-    affinity = counts.affinity or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical)
-    reachable = counts.reachable or min((n for n in (counts.physical, affinity) if n), default=None)
-    return counts._replace(logical=logical, affinity=affinity, reachable=reachable)
+    physical = counts.physical or system.ask("physical")
+    logical = counts.logical or system.ask("logical")
+    affinity = counts.affinity or system.ask("affinity") or logical
+    reachable = counts.reachable or min((n for n in (physical, affinity) if n), default=None)
+    return counts._replace(logical=logical, physical=physical, affinity=affinity, reachable=reachable)
 
 
 def _cores(cpus: set[int], root: str) -> int | None:
@@ -107,21 +110,14 @@ def _cores(cpus: set[int], root: str) -> int | None:
     return len(siblings) or None
 
 
-def _ranges(text: str | None) -> set[int]:
-    """The numbers in "0-3,8"."""
-    numbers: set[int] = set()
-    for part in (text or "").strip().split(","):
-        first, dash, last = part.partition("-")
-        low, high = parse_int(first), parse_int(last if dash else first)
-        if low is not None and high is not None and low >= 0:
-            numbers.update(range(low, min(high + 1, _MOST_CPUS)))
-    return numbers
-
-
 def _model(info: str | None, root: str) -> str | None:
     name = field(info, "model name") or field(info, "Hardware") or field(info, "Model")
-    if name is None and root == "/":
-        import platform
+    return clean(system.ask("processor") if name is None and system.is_here(root) else name)
 
-        name = platform.processor()
-    return clean(name)
+
+def _max_clock(root: str) -> float | None:
+    kilohertz = read_int(f"{_CPU}/cpu0/cpufreq/cpuinfo_max_freq", root)
+    if kilohertz is not None:
+        return kilohertz / 1000
+    # Not on Linux, where psutil would read /proc/cpuinfo.
+    return system.ask("max_clock") if system.is_here(root) and system.ask("system") != "Linux" else None

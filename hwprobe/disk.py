@@ -6,10 +6,12 @@ remote servers are never published: they name people and machines.
 
 import os
 import shutil
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from hwprobe import system
 from hwprobe.facts import Fact, Room, at_least, known, known_or, unknown
-from hwprobe.files import Mount, clean, mounts, names_in, read_int, read_text, under
+from hwprobe.files import Mount, clean, exists, mounts, names_in, read_int, read_text, under
 
 HDD, SATA_SSD, NVME = "HDD", "SATA SSD", "NVMe"  # slowest first
 _SECTOR = 512  # bytes; /sys counts in these whatever the disk's own sectors are
@@ -21,12 +23,13 @@ _DEEPEST = 8  # layers; a stack is seldom more than four
 def collect(path: str | os.PathLike[str] = ".", root: str = "/") -> Room:
     """Size of the device, free bytes for this user, kind and file system of what carries `path`.
 
-    A path that is not there yet counts as its nearest parent that is. kind: HDD, SATA SSD, NVMe, or unknown.
+    A path that is not there yet counts as its nearest parent that is. kind: HDD, SATA SSD, NVMe, or unknown: on macOS
+    and Windows always, where the size is the file system's, too.
     """
     place = _place(path, root)
     mount = None if place is None else _mount(place, root)
     total, free = (None, None) if place is None else _space(place, root)
-    filesystem = clean(mount.kind) if mount else None
+    filesystem = clean(mount.kind if mount else _kind_of_file_system(place, root))
     device, reason = (None, "the folder is not there") if place is None else _device(mount, root)
     size = _file_system_size(total, filesystem, reason)
     kind = unknown(reason, "/proc/self/mountinfo")
@@ -38,8 +41,37 @@ def collect(path: str | os.PathLike[str] = ".", root: str = "/") -> Room:
         "size": size,
         "free": known_or(free, "cannot be read", "statvfs", "bytes"),
         "kind": kind,
-        "filesystem": known_or(filesystem, "cannot be read", "/proc/self/mountinfo"),
+        "filesystem": known_or(
+            filesystem, "cannot be read", system.source("/proc/self/mountinfo", mount is not None, root)
+        ),
     }
+
+
+def usual_places(root: str = "/") -> dict[str, str]:
+    """Label -> path of the folders that a benchmark writes to, each on a file system of its own: the current folder,
+    the user's cache (weights and data sets), the results."""
+    # Path.expanduser raises where a user has no home.
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    places = {"current folder": ".", "cache": cache, "results": ".asv"}
+    devices: dict[str, object] = {}
+    for label, path in places.items():
+        device = _device_number(path, root)
+        if label == "current folder" or (device is not None and device not in devices.values()):
+            devices[label] = device
+    return {label: places[label] for label in devices}
+
+
+def _device_number(path: str, root: str) -> object:
+    """What two paths on one file system have in common. The kernel's list of mounts comes first: to stat, two
+    subvolumes of one btrfs are two devices."""
+    place = _place(path, root)
+    mount = None if place is None else _mount(place, root)
+    if mount is not None:
+        return mount.device
+    try:
+        return None if place is None else Path(under(root, place)).stat().st_dev
+    except OSError:
+        return None
 
 
 def _place(path: str | os.PathLike[str], root: str) -> str | None:
@@ -48,15 +80,15 @@ def _place(path: str | os.PathLike[str], root: str) -> str | None:
         place = Path(path).resolve() if root == "/" else Path("/", path)
     except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
         return None
-    return next((str(parent) for parent in (place, *place.parents) if _exists(under(root, str(parent)))), None)
+    return next((str(parent) for parent in (place, *place.parents) if exists(str(parent), root)), None)
 
 
-def _exists(path: str) -> bool:
-    try:
-        Path(path).stat()
-    except OSError:  # Path.exists would raise on a parent that may not be searched
-        return False
-    return True
+def _kind_of_file_system(place: str | None, root: str) -> str | None:
+    """Of the longest mount point above the place, where the system and no list of mounts tells it."""
+    if place is None or not system.is_here(root):
+        return None
+    kinds = {point: kind for point, kind in system.ask("file systems") or () if Path(place).is_relative_to(point)}
+    return kinds[max(kinds, key=len)] if kinds else None
 
 
 def _mount(place: str, root: str) -> Mount | None:
@@ -83,7 +115,8 @@ def _file_system_size(total: int | None, filesystem: str | None, reason: str) ->
 def _device(mount: Mount | None, root: str) -> tuple[str | None, str]:
     """The folder of the mount's block device in /sys, or None and why there is none."""
     if mount is None:
-        return None, "the list of mounts cannot be read"
+        name = system.ask("system") if system.is_here(root) else None
+        return None, f"{name} does not tell" if name in ("Darwin", "Windows") else "the list of mounts cannot be read"
     if mount.kind in IN_RAM:
         return None, f"{mount.kind} is memory, not a disk"
     link = f"/sys/dev/block/{mount.device}"
@@ -156,5 +189,6 @@ def _kind_of_disk(disk: str, root: str) -> tuple[str | None, str]:
         return (NVME, "") if transport == "pcie" else (None, "NVMe over a network")
     rotational = read_int(f"{disk}/queue/rotational", root)
     if not name.startswith("sd") or "/session" in disk or rotational not in (0, 1):  # a session is iSCSI's
-        return None, f"{clean(name.rstrip('0123456789')) or 'the device'}: not a kind of disk that tells"
+        letters = "".join(takewhile(str.isalpha, name))  # no further: an array's name may be its user's (md_NAME)
+        return None, f"{clean(letters) or 'the device'}: not a kind of disk that tells"
     return (HDD if rotational else SATA_SSD), ""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LIMIT = 1 << 20  # bytes; no file that is read here is larger
+_MOST_CPUS = 8192  # the kernel's own bound; keeps a broken "0-99999999999" from filling the memory
 
 
 def under(root: str, path: str) -> str:
@@ -35,6 +36,26 @@ def parse_int(text: str) -> int | None:
     return number if abs(number) < 2**64 else None
 
 
+def parse_ranges(text: str | None) -> set[int]:
+    """The numbers in "0-3,8", as the kernel lists CPUs and memory nodes."""
+    numbers: set[int] = set()
+    for part in (text or "").strip().split(","):
+        first, dash, last = part.partition("-")
+        low, high = parse_int(first), parse_int(last if dash else first)
+        if low is not None and high is not None and low >= 0:
+            numbers.update(range(low, min(high + 1, _MOST_CPUS)))
+    return numbers
+
+
+def exists(path: str, root: str = "/") -> bool:
+    """Whether a file or folder is there and may be seen."""
+    try:
+        Path(under(root, path)).stat()
+    except (OSError, ValueError):  # Path.exists would raise on a parent that may not be searched
+        return False
+    return True
+
+
 def names_in(path: str, root: str = "/") -> list[str]:
     """The sorted names in a folder; none if it cannot be read."""
     try:
@@ -60,8 +81,10 @@ def clean(text: str | None) -> str | None:
 
 
 def one_line(text: str) -> str:
-    """Of an error's text, without the home folder: its name may be a person's."""
-    return clean(text.replace(str(Path.home()), "~")) or ""
+    """Of an error's text, without what names people and machines."""
+    from hwprobe.private import scrub  # here, because it is seldom needed and costs 10 ms
+
+    return clean(scrub(text)) or ""
 
 
 class Mount(NamedTuple):

@@ -1,6 +1,6 @@
 """RAM and swap: what the machine has, and what this process may use of it."""
 
-from hwprobe import cgroup
+from hwprobe import cgroup, system
 from hwprobe.facts import Room, known_or
 from hwprobe.files import field, parse_int, read_text
 
@@ -8,11 +8,13 @@ from hwprobe.files import field, parse_int, read_text
 def collect(root: str = "/") -> Room:
     """All in bytes. `usable` is the capacity that a tier asks for, `available` the headroom at this moment."""
     info = read_text("/proc/meminfo", root)
-    source = "/proc/meminfo"
-    total, available, swap = (_bytes(info, key) for key in ("MemTotal", "MemAvailable", "SwapTotal"))
-    if info is None and root == "/":  # macOS, Windows
-        total, available, swap = _ask_psutil()
-        source = "psutil"
+    source = system.source("/proc/meminfo", info is not None, root)
+    total, available = _bytes(info, "MemTotal"), _bytes(info, "MemAvailable")
+    swap, swap_free = _bytes(info, "SwapTotal"), _bytes(info, "SwapFree")
+    if info is None and system.is_here(root):  # macOS, Windows
+        memory, swaps = system.ask("memory") or {}, system.ask("swap") or {}
+        total, available = memory.get("total"), memory.get("available")
+        swap, swap_free = swaps.get("total"), swaps.get("free")
     limit, headroom = cgroup.memory_limit(root), cgroup.memory_headroom(root)
     smaller = f"min({source}, control group)"
     absent = "cannot be read"
@@ -22,6 +24,7 @@ def collect(root: str = "/") -> Room:
         "usable": known_or(_least(total, limit), absent, smaller, "bytes"),
         "available": known_or(_least(available, headroom), absent, smaller, "bytes"),
         "swap": known_or(swap, absent, source, "bytes"),
+        "swap_free": known_or(swap_free, absent, source, "bytes"),
     }
 
 
@@ -32,10 +35,3 @@ def _bytes(info: str | None, key: str) -> int | None:
 
 def _least(*sizes: int | None) -> int | None:
     return min((size for size in sizes if size is not None), default=None)
-
-
-def _ask_psutil() -> tuple[int, int, int]:
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return memory.total, memory.available, psutil.swap_memory().total

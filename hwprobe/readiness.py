@@ -16,12 +16,12 @@ _WORST_FIRST = ("fail", "unknown", "warn", "pass", "skipped")
 
 
 class CheckResult(TypedDict):
-    """One row. `measured` and `required` are in `unit`: CPUs or bytes."""
+    """One row. `measured` and `required` are in `unit`: CPUs or bytes; None where unknown."""
 
     check: str
     verdict: str
     measured: int | float | None
-    required: int | float
+    required: int | float | None
     unit: str
     source: str
     reason: str | None
@@ -62,8 +62,8 @@ CHECKS = {
         requirement="vram_gib",
         scale=GIB,
         unit="bytes",
-        if_less="use an NVIDIA GPU with {required} GB or more, or pass --ignore vram",
-        if_unknown="see that nvidia-smi works (a container needs --gpus all), or pass --ignore vram",
+        if_less="use a GPU with {required} GB or more, or pass --ignore vram",
+        if_unknown="pass --frameworks, see that its driver works (a container needs --gpus all), or pass --ignore vram",
     ),
     "ram": _Check(
         requirement="ram_gib",
@@ -100,12 +100,16 @@ def judge(
     results = {}
     for tier in tiers:
         rows = [_check(name, facts, asked["tiers"][tier], asked["tolerance"], name in ignore) for name in CHECKS]
-        worst = min((row["verdict"] for row in rows), key=_WORST_FIRST.index)
-        results[tier] = TierResult(verdict=worst, checks=rows)
+        results[tier] = TierResult(verdict=worst(rows), checks=rows)
     return Readiness(tiers=results, forced=[name for name in CHECKS if name in ignore])
 
 
-def exit_code(tier: TierResult, strict: bool = False) -> int:
+def worst(checks: Sequence[CheckResult]) -> str:
+    """The verdict of all of them together."""
+    return min((row["verdict"] for row in checks), key=_WORST_FIRST.index)
+
+
+def exit_code(tier: Mapping[str, Any], strict: bool = False) -> int:
     """0 met, 3 below the tier, 4 unknown where `strict`; a failure outweighs an unknown."""
     if tier["verdict"] == "fail":
         return BELOW_TIER
@@ -173,7 +177,7 @@ def _cause(name: str, facts: Mapping[str, Any], enough: float) -> tuple[str, str
     if name == "ram" and (memory["total"]["value"] or 0) >= enough:
         return "the container's memory limit", "raise the limit: docker run --memory {required}g"
     if name == "vram" and facts["gpu"]["count"]["value"] == 0:
-        return "no NVIDIA GPU found, CPU benchmarks still run", None
+        return "no GPU found, CPU benchmarks still run", None
     return None
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reports.conditions import conditions_of, stages_of
 from reports.manifest import BadFileError, Manifest, read_json
 from reports.metrics import BY_KEY, BY_SUFFIX, Metric
 from reports.names import KERNELS
@@ -64,7 +65,9 @@ def rows_of(
     tried = {row["workload"] for row in rows if row["status"] != "n/a"}
     rows = [row for row in rows if row["suite"] != KERNELS or row["workload"] in tried]
     figures = {(*_case(row), row["phase"]) for row in rows if row["status"] == "ok"}
+    stages = stages_of(manifest)
     for row in rows:
+        row["conditions"] = conditions_of(row, stages)
         row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
     return rows, left_out
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reports import formats
 from reports.compare import NO_DIFFERENCE_SHORT, Entry, Verdict
+from reports.conditions import taint_of
 from reports.metrics import BY_KEY
 from reports.names import framework_class, framework_title
 from reports.tables import Row
@@ -11,11 +12,12 @@ from reports.tables import Row
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure, its interval, and a remark (why there is none, say)."""
+    """A figure, its interval, a remark (why there is none, say), and what tainted it."""
 
     text: str = ""
     interval: str = ""
     remark: str = ""
+    taint: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def figure(row: Row | None) -> Cell:
     if row["status"] != "ok":
         return Cell(row["status"], remark=row["reason"])
     unit = BY_KEY[row["metric"]].unit
-    return Cell(formats.quantity(row["value"], unit), formats.interval(row["low"], row["high"], row["value"], unit))
+    interval = formats.interval(row["low"], row["high"], row["value"], unit)
+    return Cell(formats.quantity(row["value"], unit), interval, taint=taint_of(row["conditions"]))
 
 
 def tail(row: Row | None, key: str) -> Cell:
@@ -71,4 +74,4 @@ def line(framework: str, mode: str, cells: tuple[Cell, ...], rows: list[Row]) ->
 def latency(entry: Entry) -> Cell:
     """A ranked program's median, its mode as the remark."""
     interval = formats.interval(entry.low, entry.high, entry.median, "s")
-    return Cell(formats.quantity(entry.median, "s"), interval, entry.mode)
+    return Cell(formats.quantity(entry.median, "s"), interval, entry.mode, taint_of(entry.conditions))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from reports import stats
 from reports.certificates import MISSING, Certificate, Program
+from reports.conditions import taints_of
 from reports.formats import join
 from reports.metrics import RANKED
 from reports.names import framework_order, mode_order, phase_title, program_title
@@ -33,6 +34,7 @@ class Entry:
     high: float
     data: stats.Blocks = field(repr=False, compare=False)
     ratio: stats.Ratio
+    conditions: str = ""
 
     @property
     def title(self) -> str:
@@ -62,6 +64,11 @@ class Verdict:
         if self.state != "withheld":
             return list(self.entries)
         return sorted(self.entries, key=lambda entry: (framework_order(entry.framework), mode_order(entry.mode)))
+
+    @property
+    def taint(self) -> str:
+        """What tainted its figures; '' if nothing did."""
+        return "; ".join(taints_of(entry.conditions for entry in self.entries))
 
 
 def best(entries: tuple[Entry, ...]) -> list[Entry]:
@@ -107,7 +114,7 @@ def _entries(rows: list[dict[str, Any]]) -> tuple[Entry, ...]:
     data = [stats.blocks(row["samples"] or [row["value"]], row["calls_per_block"]) for row in rows]
     ratios = [stats.Ratio(1.0, 1.0, 1.0)] + [stats.ratio_of_medians(mine, data[0], paired=True) for mine in data[1:]]
     return tuple(
-        Entry(row["framework"], row["mode"], row["value"], row["low"], row["high"], mine, ratio)
+        Entry(row["framework"], row["mode"], row["value"], row["low"], row["high"], mine, ratio, row["conditions"])
         for row, mine, ratio in zip(rows, data, ratios, strict=bool(rows))
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from reports import formats
 from reports.compare import UNSTABLE, Noise, Verdict
+from reports.conditions import tally
 from reports.formats import UNKNOWN
 from reports.load import Results, Run
 
@@ -48,13 +49,14 @@ class Readiness:
 
 
 def machine_line(run: Run) -> str:
-    """As in "Intel(R) Xeon(R) Processor, 2 cores, 23.5 GiB RAM, no GPU, Debian GNU/Linux 12"."""
+    """As in "Intel(R) Xeon(R) Processor, 2 cores, 23.5 GiB RAM, no GPU, Debian GNU/Linux 12", after a label if any."""
+    label = f"{run.manifest['label']}: " if run.manifest["label"] else ""
     facts = run.manifest["facts"]
     ram = fact(facts, "memory", "usable")
     devices = _get(facts, "gpu", "devices")
     names = [_value(_get(device, "name")) for device in devices] if isinstance(devices, list) else []
     gpu = formats.join([str(name) for name in names if name]) or ("no GPU" if devices == [] else "GPU unknown")
-    return ", ".join(
+    return label + ", ".join(
         [
             str(fact(facts, "cpu", "model") or "CPU unknown"),
             f"{fact(facts, 'cpu', 'cores') or UNKNOWN} cores",
@@ -97,8 +99,17 @@ def marks(run: Run, results: Results, verdicts: list[Verdict], noise: Noise) -> 
     reasons = (
         [str(taint.get("reason")) for taint in taints if isinstance(taint, dict)] if isinstance(taints, list) else []
     )
-    if reasons:
+    if reasons:  # of a run that did not yet tell stage by stage
         found.append(Mark("Tainted conditions", "; ".join(reasons)))
+    disturbed = tally(results.of(run))
+    if disturbed.tainted:
+        such = "such as " if len(disturbed.reasons) > 3 else ""
+        found.append(
+            Mark(
+                "Tainted results",
+                f"{disturbed.tainted} of {disturbed.results}: {such}{'; '.join(disturbed.reasons[:3])}",
+            )
+        )
     if noise.unstable:
         such = f"{'such as ' if len(noise.unstable) > 3 else ''}{'; '.join(noise.unstable[:3])}"
         detail = f"{len(noise.unstable)} of {noise.timed} medians are known no better than ±{UNSTABLE:.0%}: {such}"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from reports import cells, formats
 from reports.compare import Entry, Verdict
+from reports.conditions import taint_of
 from reports.metrics import RANKED
 from reports.names import KERNELS, framework_class, framework_order, framework_title, phase_title, program_title
 from reports.tables import Row, records
@@ -84,12 +85,12 @@ def _cell(verdict: Verdict | None, place: Place, reasons: dict[Place, tuple[str,
     latency = " ".join(part for part in (cells.latency(entry).text, cells.latency(entry).interval) if part)
     if verdict.state == "withheld":
         return HeatCell(WITHHELD, NEUTRAL, f"{entry.title}: {latency}. {verdict.sentence}")
-    first = entry is verdict.entries[0]
+    first, taint = entry is verdict.entries[0], taint_of(entry.conditions)
     level = verdict.state == "tie" if first else entry.ratio.known and not entry.ratio.excludes_one
     return HeatCell(
         text=f"{LEVEL if level else ''}{_short(entry.ratio.value)}",
         css=f"heat-{sum(entry.ratio.value >= step for step in STEPS)}",
-        hint=f"{entry.title}: {latency}, {_remark(entry, verdict)}",
+        hint=f"{entry.title}: {latency}, {_remark(entry, verdict)}{f'; tainted: {taint}' if taint else ''}",
         fastest=first and verdict.state == "faster",
     )
 

@@ -14,6 +14,7 @@ SHAPE: dict[str, Any] = {
     "started_at": "",
     "finished_at": "",
     "machine": "",
+    "label": "",
     "commit": "",
     "dirty": False,
     "env_name": "",
@@ -30,6 +31,7 @@ SHAPE: dict[str, Any] = {
     "certificates": [],
     "failures": [],
     "curves": [],
+    "stage_conditions": [],
     "kernels": {},
     "ceilings": {},
     "time": {},
@@ -69,7 +71,7 @@ def read_manifest(path: Path) -> Manifest:
 def in_shape(raw: Manifest) -> Manifest:
     """Every key of SHAPE with a value of its type; what has another type is treated as not recorded."""
     manifest = {key: _typed(raw.get(key), default) for key, default in SHAPE.items()}
-    for key in ("certificates", "failures", "curves"):
+    for key in ("certificates", "failures", "curves", "stage_conditions"):
         manifest[key] = [_texts(entry) for entry in manifest[key] if isinstance(entry, dict)]
     manifest["frameworks"] = {
         name: entry if isinstance(entry, dict) else {} for name, entry in manifest["frameworks"].items()
@@ -84,6 +86,6 @@ def _typed(value: Any, default: Any) -> Any:
 
 
 def _texts(entry: dict[str, Any]) -> dict[str, Any]:
-    """The text fields of one certificate, failure or curve as text; absent reads ''."""
+    """The text fields of one certificate, failure, curve or stage as text; absent reads ''."""
     texts = {key: "" if entry.get(key) is None else str(entry[key]) for key in TEXT_KEYS}
     return {**entry, **texts}

@@ -7,6 +7,7 @@ import pandas as pd
 from reports import cells, formats
 from reports.cells import Cell, Line
 from reports.compare import Verdict, break_even
+from reports.conditions import taints_of
 from reports.metrics import METRICS, PHASES, RANKED, Metric
 from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
 from reports.tables import Row, records
@@ -25,6 +26,7 @@ class Table:
     lines: tuple[Line, ...]
     verdict: Verdict | None
     note: str
+    taints: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def _table(title: str, rows: list[Row], verdict: Verdict | None, pays: dict[tupl
         found = [cell for metric in metrics for cell in _cells(metric, program, figures, tails, verdict)]
         found += [Cell(_calls(pays.get(program)))] if pays else []
         lines.append(cells.line(*program, tuple(found), list(figures.values())))
-    return Table(title, tuple(columns), tuple(lines), verdict, _agreement(rows))
+    taints = taints_of(row["conditions"] for row in rows)
+    return Table(title, tuple(columns), tuple(lines), verdict, _agreement(rows), taints)
 
 
 def _agreement(rows: list[Row]) -> str:

@@ -23,7 +23,7 @@ from reports.tables import records
 
 DTYPES = ("float64", "float32")
 # Shown in places of their own, or long and of no use to a reader.
-ELSEWHERE = ("certificates", "failures", "curves", "readiness", "kernels")
+ELSEWHERE = ("certificates", "failures", "curves", "readiness", "kernels", "stage_conditions")
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,9 @@ def settings(run: Run) -> list[tuple[str, str]]:
         entry = manifest["frameworks"][name]
         text = entry.get("reason") or f"device {entry.get('device')}, layout {entry.get('layout')}"
         rows.append((framework_title(name), text))
+    advice = manifest["conditions"].get("advice")
+    states = [one.get("reason") for one in advice if isinstance(one, dict)] if isinstance(advice, list) else []
+    rows += [("state of the machine", "; ".join(map(str, states)))] if states else []
     return [(name, _plain(value)) for name, value in rows]
 
 

@@ -16,6 +16,7 @@ from reports.assets import page_assets
 from reports.certificates import certificates
 from reports.charts import Spec, curves_chart, kernel_chart, latency_chart
 from reports.compare import Verdict, noise, verdicts
+from reports.conditions import tally
 from reports.kernels import MANY, KernelSection, kernel_section
 from reports.load import Results, Run
 from reports.models import model_sections
@@ -67,6 +68,7 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
         "machine": headline.machine_line(run),
         "readiness": headline.readiness(run),
         "marks": headline.marks(run, results, judged, measured_noise),
+        "conditions": tally(results.of(run)).sentence,
         "started": _date(run.started_at),
         "time": _time(run),
         "versions": ", ".join(f"{name} {version}" for name, version in run.manifest["versions"].items()),

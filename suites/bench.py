@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from hwprobe import label
 from suites import launch, profiles
 
 BELOW_TIER, FAILED = 3, 3
@@ -18,6 +19,7 @@ def main() -> int:
     """Run the steps; 0 if there is a report and every proof held, 3 if a proof failed, else a failed step's code."""
     try:
         profile = profiles.current()
+        label.current()
     except ValueError as error:
         print(f"evenbench: {error}", file=sys.stderr)
         return 2

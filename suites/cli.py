@@ -10,9 +10,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hwprobe.__main__ import probe
 from reports.command import compare, report
 from suites import weights_command
+from suites.probe_command import probe
 
 INTERNAL, USAGE, FAILED = 1, 2, 3
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,13 +14,16 @@ import numpy as np
 def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Let `write` fill a stream, then replace the file by it at once; it is on disk when this returns.
 
-    Raises OSError where the folder cannot be written or the disk is full; the old content is then still there.
+    Symbolic links are followed, and permissions stay. Raises OSError where the folder cannot be written or the disk is
+    full; the old content is then still there.
     """
     path = path.resolve()  # os.replace would put a file in a symbolic link's place
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
+            if path.exists():
+                shutil.copymode(path, temporary)  # before anything is in it
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from suites.fits import left_out
 from suites.plan import Program
 from suites.stages import Record, StageRun
 from suites.worker_process import WorkerError
@@ -13,6 +14,7 @@ MIN_BLOCKS = 7  # fewer could never show a difference
 def measure(run: StageRun) -> None:
     """Cold start and memory of each program; then calls of all of them in blocks, in random order."""
     loaded = _load(run)
+    run.watch.look()
     warm = _warm_up(run, loaded)
     blocks = _blocks(run, sum(warm[program] for program in loaded))
     for block in range(blocks):
@@ -27,7 +29,15 @@ def measure(run: StageRun) -> None:
                     settle_calls=run.profile.settle_calls if warm[program] < SETTLED else 0,
                 )
                 loaded[program]["latency"] += turn["samples"]
-                run.turns.append({"block": block, "program": program.label, "started": turn["started"]})
+                run.turns.append(
+                    {
+                        "block": block,
+                        "program": program.label,
+                        "started": turn["started"],
+                        "cpu_share": round(turn["cpus"] / run.crew.threads, 3),
+                    }
+                )
+        run.watch.look()
     run.progress.advance()
     for program in warm:
         with suppress(WorkerError):  # it has died, with the worker
@@ -42,10 +52,18 @@ def _load(run: StageRun) -> dict[Program, Record]:
     be missing from the increment. Where the time is not reported, they start at the same time.
     """
     run.say("starting the processes")
-    requests = {program: (run.key(program), _request(run, program)) for program in run.shuffled(run.stage.programs)}
-    answers: dict[Program, Record | WorkerError] = {}
     if not run.is_kernel:
         run.crew.renew()
+    no_room = left_out(run.stage.programs, run.stage.phase, run.stage.size)
+    for program, why in no_room.items():
+        run.leave_out(program, why)
+        if run.is_cold:
+            run.leave_out(program, why, "cold start")
+        run.progress.advance()
+    programs = [program for program in run.stage.programs if program not in no_room]
+    requests = {program: (run.key(program), _request(run, program)) for program in run.shuffled(programs)}
+    answers: dict[Program, Record | WorkerError] = {}
+    if not run.is_kernel:
         if run.is_cold:
             run.crew.start(requests)
         else:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hwprobe import label
 from suites import profiles
 
 
@@ -21,8 +22,9 @@ def command(arguments: Sequence[str] = (), resume: bool = False) -> list[str]:
 
 
 def environment(profile: str) -> dict[str, str]:
-    """The variables for it. Raises ValueError, one line, for an unknown profile."""
+    """The variables for it. Raises ValueError, one line, for an unknown profile or a label that is none."""
     profiles.get(profile)
+    label.current()
     return {**os.environ, profiles.VARIABLE: profile}
 
 

@@ -34,12 +34,14 @@ def accuracy(run: StageRun) -> None:
             del arguments["seed"]
             answer = run.crew.ask(program, "evaluate", weights=str(weights), **arguments)
             run.records.append({**run.stage.row(program), **answer["scores"]})
+        run.watch.look()
         run.progress.advance()
 
 
 def _train(run: StageRun, program: Program, kept: Path) -> None:
     def report(done: int, total: int) -> None:
         run.say(f"training {program.label}, step {done} of {total}")
+        run.watch.look()
 
     with run.attempt(program):
         answer = run.crew.ask(

@@ -2,9 +2,11 @@
 
 import random
 import time
+from statistics import median
 from typing import Any
 
 from hwprobe import ceilings
+from hwprobe.watch import Watch
 from impls import equivalence
 from suites import latency, learning
 from suites.crew import Crew
@@ -50,15 +52,27 @@ def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress:
                 progress.say("starting the frameworks")
                 crew.start(order.sample(group.programs, len(group.programs)))
                 crew.rehearse()
-            going = StageRun(stage, crew, order, progress)
+            going = StageRun(stage, crew, order, progress, Watch())
             MEASURE[stage.phase](going)
             for record in going.records:
                 _merge(stored["records"], record)
             results = {"failures": going.failures, "curves": going.curves, "turns": going.turns}
-            stored["stages"].append({**_identity(stage, process), "seed": seed, **results})
+            stored["stages"].append(
+                {**_identity(stage, process), "seed": seed, "conditions": _conditions(going), **results}
+            )
             run.save_group(stored)
     finally:
         crew.close()
+
+
+def _conditions(going: StageRun) -> dict[str, Any]:
+    """What tainted a stage; and `cpu_share`: of each program's threads' time the part it had a CPU, while timed."""
+    devices = [entry.get("device") for entry in going.crew.run.manifest["frameworks"].values()]
+    verdict = going.watch.verdict(uses_gpu=any(device not in (None, "cpu") for device in devices))
+    shares: dict[str, list[float]] = {}
+    for turn in going.turns:
+        shares.setdefault(turn["program"], []).append(turn["cpu_share"])
+    return {**verdict, "cpu_share": {program: round(median(found), 3) for program, found in shares.items()}}
 
 
 def _measure_ceilings(run: Run, crew: Crew, progress: Progress) -> None:

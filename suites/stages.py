@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwprobe.watch import Watch
 from impls.kernels import FORWARD
 from suites.crew import Crew
 from suites.plan import KERNELS, Program, Stage
@@ -24,6 +25,7 @@ class StageRun:
     crew: Crew
     order: random.Random
     progress: Progress
+    watch: Watch
     records: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     curves: list[Record] = field(default_factory=list)
@@ -81,9 +83,9 @@ class StageRun:
             elif self.is_cold:
                 self._fail(program, "cold start", error.kind, error.message, error.stderr)
 
-    def leave_out(self, program: Program, why: str) -> None:
-        """Note that the program has no result here, and that this is no failure."""
-        self._fail(program, self.stage.phase, "n/a", why, [])
+    def leave_out(self, program: Program, why: str, phase: str | None = None) -> None:
+        """Note that the program has no result here (of the stage's phase, if none is named), which is no failure."""
+        self._fail(program, phase or self.stage.phase, "n/a", why, [])
 
     def _fail(self, program: Program, phase: str, kind: str, message: str, stderr: list[str]) -> None:
         what = {"phase": phase, "stage": self.stage.phase, "kind": kind, "message": message, "stderr": stderr}

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from hwprobe.private import scrub
 from suites.files import read_json, write_json
 
 SCHEMA_VERSION = 1
@@ -51,7 +52,7 @@ class Run:
         return stored or {"schema_version": SCHEMA_VERSION, "group": name, "stages": [], "records": []}
 
     def save_group(self, group: Record) -> None:
-        """Write the measurements of a group, then the manifest, which repeats their failures and curves."""
+        """Write the measurements of a group, then the manifest, which repeats failures, curves and conditions."""
         write_json(self._group_path(group["group"]), group)
         self._repeat(group)
         self.save()
@@ -65,14 +66,17 @@ class Run:
     def certify(self, certificate: Record) -> None:
         """Keep a certificate in place of an older one of the same program."""
         kept = [known for known in self.manifest["certificates"] if not same(known, certificate, PROGRAM)]
-        self.manifest["certificates"] = [*kept, certificate]
+        error = certificate.get("error")
+        self.manifest["certificates"] = [*kept, {**certificate, "error": error and scrub(error)}]
 
     def _repeat(self, group: Record) -> None:
-        """Put a group's failures and curves in place of what was inherited of the same stages."""
+        """Put a group's failures, curves and conditions in place of what was inherited of the same stages."""
         stages = {(stage["workload"], stage["phase"]) for stage in group["stages"]}
-        for key in ("failures", "curves"):
+        rows = {key: [row for stage in group["stages"] for row in stage[key]] for key in ("failures", "curves")}
+        rows["stage_conditions"] = [_conditions(stage) for stage in group["stages"]]
+        for key, mine in rows.items():
             others = [row for row in self.manifest[key] if (row["workload"], row.get("stage")) not in stages]
-            self.manifest[key] = others + [row for stage in group["stages"] for row in stage[key]]
+            self.manifest[key] = others + mine
 
     def _group_path(self, name: str) -> Path:
         return self.folder / "measurements" / f"{name}.json"
@@ -91,7 +95,7 @@ def create(runs: Path, identity: Record, settings: Record) -> Run:
     """
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     before = _newest(runs, identity) or {}
-    inherited = {key: before.get(key, []) for key in ("certificates", "failures", "curves")}
+    inherited = {key: before.get(key, []) for key in ("certificates", "failures", "curves", "stage_conditions")}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
@@ -142,6 +146,13 @@ def _newest(runs: Path, identity: Record) -> Record | None:
     paths = sorted(runs.glob("*/manifest.json"), reverse=True) if runs.is_dir() else []
     manifests = (read_json(path) for path in paths)
     return next((one for one in manifests if isinstance(one, dict) and same(one, identity, identity)), None)
+
+
+def _conditions(stage: Record) -> Record:
+    """What tainted a stage, as the manifest has it."""
+    where = {key: stage[key] for key in ("workload", "size", "part", "process")}
+    conditions = {key: stage["conditions"][key] for key in ("verdict", "taints")}
+    return {**where, "stage": stage["phase"], **conditions}
 
 
 def _owner() -> Record:

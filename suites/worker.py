@@ -156,7 +156,7 @@ def warm_up(key: str, phase: str, calls: int) -> Answer:
 
 
 def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
-    """One turn: seconds of each call, from the call until the device has finished."""
+    """One turn: seconds of each call, from the call until the device has finished; CPUs that were busy meanwhile."""
     program, inputs = programs[key]
     call = _call(program, phase)
     for _ in range(settle_calls):
@@ -164,7 +164,7 @@ def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
     runtime.synchronize()
     gc.collect()
     gc.disable()
-    started = time.monotonic()
+    started, cpu_s = time.monotonic(), time.process_time()
     samples = []
     try:
         for _ in range(calls):
@@ -175,7 +175,8 @@ def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
             del output
     finally:
         gc.enable()
-    return {"samples": samples, "started": started, "measured_s": sum(samples)}
+    cpus = (time.process_time() - cpu_s) / (time.monotonic() - started)
+    return {"samples": samples, "started": started, "cpus": cpus, "measured_s": sum(samples)}
 
 
 def fit(program: Answer, options: Answer, size: Answer, steps: int, seed: int, save: str, report: Report) -> Answer:

@@ -9,9 +9,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
+
+from hwprobe.private import scrub
 
 ROOT = Path(__file__).resolve().parent.parent
 STDERR_LINES = 20
@@ -21,9 +24,9 @@ class WorkerError(Exception):
     """A request that failed. kind: "exception", "signal", "timeout" or "out of memory"; stderr: its last lines."""
 
     def __init__(self, kind: str, message: str, stderr: list[str]) -> None:
-        super().__init__(message)
         self.kind = kind
-        self.message = message
+        self.message = scrub(message)  # it is stored, and a path may name a person
+        super().__init__(self.message)
         self.stderr = stderr
 
 
@@ -40,7 +43,10 @@ class WorkerProcess:
         self._scratch = tempfile.mkdtemp(prefix="evenbench-")
         self._log = log
         self._ooms = _oom_kills()
-        with log.open("ab") as stderr:
+        # Its paths and messages name people and machines: the log that is kept is written when it has ended.
+        self._written = Path(self._scratch, "stderr")
+        self._last_lines: list[str] = []
+        with self._written.open("wb") as stderr:
             self._process = subprocess.Popen(
                 # The name is for who looks at a list of processes.
                 [python, "-m", "suites.worker", name, self._scratch],
@@ -98,6 +104,9 @@ class WorkerProcess:
         except PermissionError:  # macOS, for a group that has ended
             self._process.kill()
         self._process.wait()
+        self._last_lines = self._stderr()
+        with suppress(OSError), self._log.open("a", encoding="utf-8") as log:  # no space: its results count more
+            log.write(scrub(self._written.read_text(errors="replace")))
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _send(self, request: dict[str, Any]) -> None:
@@ -128,10 +137,12 @@ class WorkerProcess:
         return self.death
 
     def _stderr(self) -> list[str]:
-        try:
-            return self._log.read_text(errors="replace").splitlines()[-STDERR_LINES:]
-        except OSError:
-            return []
+        """The last lines that it wrote."""
+        if self._last_lines:
+            return self._last_lines
+        with suppress(OSError):
+            return scrub(self._written.read_text(errors="replace")).splitlines()[-STDERR_LINES:]
+        return []
 
 
 def _read(stream: IO[bytes], answers: SimpleQueue[str]) -> None:

@@ -1,6 +1,11 @@
 """Small /proc and /sys trees for the tests of hwprobe: what a container, a server or a laptop would show."""
 
+import tempfile
 from pathlib import Path
+from typing import Any
+
+import hwprobe
+from hwprobe.readiness import judge
 
 NVME = "/sys/devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1"
 CGROUP_2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw"
@@ -30,6 +35,13 @@ def cpus(threads: int, per_core: int = 1, allowed: str | None = None) -> dict[st
     return files
 
 
+def cache(cpu: int, index: int, level: int, kind: str, kibibytes: int, shared: str) -> dict[str, str]:
+    """Files of a cache as one of its CPUs shows it."""
+    folder = f"/sys/devices/system/cpu/cpu{cpu}/cache/index{index}"
+    texts = {"level": level, "type": kind, "size": f"{kibibytes}K", "shared_cpu_list": shared}
+    return {f"{folder}/{name}": f"{text}\n" for name, text in texts.items()}
+
+
 def disk(place: str, gigabytes: float, rotational: int | None = 1, **more: str) -> dict[str, str]:
     """Files of a block device; `more` are further files in its folder, "__" for "/"."""
     files = {f"{place}/size": f"{int(gigabytes * 10**9) // 512}\n"}
@@ -53,3 +65,15 @@ def machine(root: Path, **changes: str) -> str:
     }
     link = {"/sys/dev/block/259:1": str(root) + f"{NVME}/nvme0n1p1"}
     return tree(root, files | {f"/{path}": text for path, text in changes.items()}, link)
+
+
+def with_gpus(gpu: dict[str, Any]) -> dict[str, Any]:
+    """The facts of the healthy machine, with these GPUs."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {**hwprobe.collect(machine(Path(folder))), "gpu": gpu}
+
+
+def vram_verdicts(gpu: dict[str, Any]) -> dict[str, str]:
+    """Per tier what is said of these GPUs' memory."""
+    tiers = judge(with_gpus(gpu))["tiers"]
+    return {tier: next(row for row in tiers[tier]["checks"] if row["check"] == "vram")["verdict"] for tier in tiers}

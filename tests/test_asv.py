@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from identities import identifiers, told
 
 import impls
 
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "classification.Fit.track_top1": "fraction",
     "classification.Fit.track_seconds": "seconds",
 }
+USER, HOST = "zquser", "zqhost"  # as the environment has them, beside the real ones
 pytestmark = pytest.mark.slow
 
 
@@ -43,12 +45,14 @@ class Checkout:
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
-        (folder / "home").mkdir(parents=True)
+        self.home = folder / "home" / USER
+        self.home.mkdir(parents=True)
         for package in ("suites", "impls", "hwprobe"):
             shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "asv.conf.json", folder)
         (folder / ".gitignore").write_text("/home/\n/.asv/\n__pycache__/\n")
-        self.variables = {**os.environ, "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(cache)}
+        self.variables = {**os.environ, "HOME": str(self.home), "XDG_CACHE_HOME": str(cache)}
+        self.variables |= {"USER": USER, "LOGNAME": USER, "HOSTNAME": HOST}
         self.variables["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin make a busy machine crawl
         for name in ("EVENBENCH_PROFILE", "PYTHONPATH"):
             self.variables.pop(name, None)
@@ -150,8 +154,38 @@ class TestPlainRun:
     def test_the_machine_has_a_name_without_the_host_s(self, ran):
         (manifest,) = ran[0].manifests
         assert manifest["machine"] == f"machine-{manifest['fingerprint']}" == ran[0].results["params"]["machine"]
-        registered = (ran[0].folder / "home" / ".asv-machine.json").read_text()
+        registered = (ran[0].home / ".asv-machine.json").read_text()
         assert os.uname().nodename not in registered
+
+    def test_no_file_of_the_run_or_its_report_tells_whose_machine_this_is(self, ran):
+        store = ran[0].folder / ".asv"
+        report = [sys.executable, "-m", "suites.cli", "report", "--results", str(store), "--out", str(store / "report")]
+        subprocess.run(report, cwd=ROOT, env=ran[0].variables, capture_output=True, check=True)
+        words = {*identifiers(), str(ran[0].home), USER, HOST}
+        assert len(words) > 4
+        files = [path for path in store.rglob("*") if path.is_file()]
+        names = {path.name for path in files} | {path.suffix for path in files}
+        expected = {"benchmarks.json", "machine.json", "manifest.json", "kernels.json", ".log"}
+        assert expected | {"index.html", "report.md", "results.csv", "results.parquet"} <= names
+        assert not {path.name: found for path in files if (found := told(path, words))}
+
+    def test_the_label_is_in_the_manifest_only_if_it_is_set(self, ran, new_checkout):
+        assert ran[0].manifests[0]["label"] is None
+        checkout = new_checkout()
+        one = r"kernels.Forward.track_latency\('conv2d-1x1', 'pytorch'"
+        code, output = checkout.asv("run", "--bench", one, EVENBENCH_LABEL="x" * 41)
+        assert code == 1
+        assert "a label has 1 to 40 printable characters, not " in output.strip().splitlines()[-1]
+        assert "Traceback" not in output
+        assert not checkout.manifests
+        code, output = checkout.asv("run", "--bench", one, EVENBENCH_LABEL="lab 3")
+        assert code == 0, output
+        assert [manifest["label"] for manifest in checkout.manifests] == ["lab 3"]
+        report = [sys.executable, "-m", "suites.cli", "report", "--results", str(checkout.folder / ".asv")]
+        out = checkout.folder / "home" / "report"
+        subprocess.run([*report, "--out", str(out)], cwd=ROOT, capture_output=True, check=True)
+        assert "lab 3: " in (out / "report.md").read_text()
+        assert "lab 3: " in (out / "index.html").read_text()
 
     def test_the_manifest_belongs_to_the_results(self, ran):
         (manifest,) = ran[0].manifests

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hwprobe_tree import CGROUP_2, NVME, cpus, machine, tree
+from hwprobe_tree import CGROUP_2, NVME, cache, cpus, machine, tree
 from hwprobe_tree import disk as block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwprobe
-from hwprobe import cgroup, conditions, cpu, disk, files, memory, readiness
+from hwprobe import caches, cgroup, conditions, cpu, disk, files, memory, readiness, summary
 from hwprobe.fingerprint import fingerprint
 
 GIB = 2**30
@@ -176,6 +176,54 @@ def test_usable_cpus(
     assert facts["limited_by"]["value"] == limited_by
 
 
+def test_caches_of_two_sockets(tmp_path: Path) -> None:
+    files = cpus(4)
+    for number in range(4):
+        files |= cache(number, 0, 1, "Data", 48, str(number)) | cache(number, 1, 1, "Instruction", 32, str(number))
+        files |= cache(number, 2, 2, "Unified", 2048, str(number))
+        files |= cache(number, 3, 3, "Unified", 98304, "0-1" if number < 2 else "2-3")
+    facts = cpu.collect(tree(tmp_path, files))
+    found = {
+        level: tuple(facts[f"{level}_{name}"]["value"] for name in ("cache", "shared_by", "copies"))
+        for level in ("l1d", "l1i", "l2", "l3")
+    }
+    assert found == {"l1d": (48 << 10, 1, 4), "l1i": (32 << 10, 1, 4), "l2": (2 << 20, 1, 4), "l3": (96 << 20, 2, 2)}
+    shown = dict(summary.lines(hwprobe.collect(str(tmp_path))))
+    assert shown["Caches"] == "L1d 4 x 48 KiB, L2 4 x 2 MiB, L3 2 x 96 MiB"
+
+
+def test_of_fast_and_slow_cores_the_larger_caches_are_told(tmp_path: Path) -> None:
+    files = cpus(6) | cache(0, 2, 2, "Unified", 2048, "0-1") | cache(1, 2, 2, "Unified", 2048, "0-1")
+    for number in range(2, 6):
+        files |= cache(number, 2, 2, "Unified", 1024, "2-5")
+    facts = cpu.collect(tree(tmp_path, files))
+    assert [facts[f"l2_{name}"]["value"] for name in ("cache", "shared_by", "copies")] == [2 << 20, 2, 2]
+
+
+@pytest.mark.parametrize(("level", "kibibytes"), [(3, 0), (3, -64), (-3, 64), (0, 64)])
+def test_caches_that_cannot_be_are_unknown(tmp_path: Path, level: int, kibibytes: int) -> None:
+    root = tree(tmp_path, cpus(2) | cache(0, 3, level, "Unified", kibibytes, "0-1"))
+    assert caches.read(root) == set()
+    facts = cpu.collect(root)
+    assert [facts[f"l3_{name}"]["value"] for name in ("cache", "shared_by", "copies")] == [None] * 3
+    assert facts["l3_cache"]["reason"] == "the system shows none"
+    assert "Caches" not in dict(summary.lines(hwprobe.collect(root)))
+
+
+@pytest.mark.parametrize(
+    ("online", "count", "shown"), [("0\n", 1, False), ("0-1\n", 2, True), ("0,8\n", 2, True), (None, None, False)]
+)
+def test_memory_nodes(tmp_path: Path, online: str | None, count: int | None, shown: bool) -> None:
+    root = tree(tmp_path, {} if online is None else {"/sys/devices/system/node/online": online})
+    assert cpu.collect(root)["numa_nodes"]["value"] == count
+    assert ("NUMA nodes" in dict(summary.lines(hwprobe.collect(root)))["CPU"]) == shown
+
+
+def test_swap_and_what_is_free_of_it(tmp_path: Path) -> None:
+    facts = memory.collect(tree(tmp_path, {"/proc/meminfo": "SwapTotal: 2048 kB\nSwapFree: 512 kB\n"}))
+    assert (facts["swap"]["value"], facts["swap_free"]["value"]) == (2048 << 10, 512 << 10)
+
+
 def test_numbers_that_cannot_be_are_not_believed(tmp_path: Path) -> None:
     root = tree(
         tmp_path,
@@ -316,8 +364,8 @@ def test_overlay_has_at_least_the_size_of_its_file_system(tmp_path: Path) -> Non
 
 
 def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
-    code = f"import os, hwprobe.disk as d; os.chdir({str(tmp_path)!r}); os.rmdir({str(tmp_path)!r})"
-    code += "; print(d.collect()['size']['reason'])"
+    code = f"import os; os.chdir({str(tmp_path)!r}); os.rmdir({str(tmp_path)!r})"
+    code += "; import hwprobe; print(hwprobe.collect()['disk']['current folder']['size']['reason'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "the folder is not there\n"
 
@@ -348,11 +396,49 @@ def test_a_mount_point_with_a_space(tmp_path: Path) -> None:
     assert disk.collect("/my data/not/yet/there", root)["filesystem"]["value"] == "xfs"
 
 
+@pytest.mark.parametrize(
+    ("mounts", "labels"),
+    [
+        ("", ["current folder"]),
+        ("22 21 8:0 / /cache rw - xfs /dev/a rw\n", ["current folder", "cache"]),
+        ("22 21 8:0 / /.asv rw - xfs /dev/a rw\n", ["current folder", "results"]),
+        (
+            "22 21 8:0 / /cache rw - xfs /dev/a rw\n23 21 8:9 / /.asv rw - xfs /dev/b rw\n",
+            ["current folder", "cache", "results"],
+        ),
+        # The same file system at both.
+        (
+            "22 21 8:0 /a /cache rw - xfs /dev/a rw\n23 21 8:0 /b /.asv rw - xfs /dev/a rw\n",
+            ["current folder", "cache"],
+        ),
+    ],
+)
+def test_folders_on_other_file_systems_have_disks_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: str, labels: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    for name in ("cache", ".asv"):
+        (tmp_path / name).mkdir()
+    root = tree(tmp_path, {"/proc/self/mountinfo": f"21 1 8:99 / / rw - ext4 /dev/other rw\n{mounts}"})
+    facts = hwprobe.collect(root)["disk"]
+    assert list(facts) == labels
+    kinds = [disk["filesystem"]["value"] for disk in facts.values()]
+    assert kinds == ["ext4", *["xfs"] * (len(labels) - 1)]
+
+
+def test_without_a_list_of_mounts_the_number_of_the_device_tells(tmp_path: Path) -> None:
+    assert list(disk.usual_places(str(tmp_path))) == ["current folder"]
+
+
 # --- garbage --------------------------------------------------------------------------------------------------------
 
 READ = [
     "/proc/cpuinfo",
     "/proc/meminfo",
+    "/proc/version",
+    "/proc/1/cgroup",
+    "/proc/1/environ",
+    "/run/systemd/container",
     "/proc/stat",
     "/proc/self/stat",
     "/proc/vmstat",
@@ -372,10 +458,24 @@ READ = [
     "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
     "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
     "/sys/class/power_supply/BAT0/type",
+    "/sys/devices/system/cpu/cpu0/cache/index0/level",
+    "/sys/devices/system/cpu/cpu0/cache/index0/type",
+    "/sys/devices/system/cpu/cpu0/cache/index0/size",
+    "/sys/devices/system/cpu/cpu0/cache/index0/shared_cpu_list",
+    "/sys/devices/system/node/online",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/product_name",
     "/sys/bus/pci/devices/0000:01:00.0/vendor",
+    "/sys/bus/pci/devices/0000:01:00.0/class",
+    "/sys/bus/pci/devices/0000:01:00.0/product_name",
+    "/sys/bus/pci/devices/0000:01:00.0/mem_info_vram_total",
+    "/sys/bus/pci/devices/0000:01:00.0/mem_info_vram_used",
     f"{NVME}/size",
     f"{NVME}/device/model",
 ]
+GPU = {f"/sys/bus/pci/devices/0000:01:00.0/{name}": text for name, text in (
+    ("vendor", "0x1002\n"), ("class", "0x030000\n"), ("mem_info_vram_total", "8\n"), ("mem_info_vram_used", "1\n"),
+)}  # fmt: skip
 # Random bytes alone would seldom reach the parsers' deeper branches, so true lines are broken as well.
 LINES = [
     "0::/../a\x00b",
@@ -404,6 +504,13 @@ LINES = [
     "flags :",
     "Battery",
     "0x10de",
+    "0x1002",
+    "0x8086",
+    "0x030000",
+    "container=x\x1b[2J\0HOME=/\0=\0",
+    "0::/docker-.scope/kubepods",
+    "64K",
+    "-64K",
 ]
 CONTENT = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(LINES), max_size=4).map("\n".join).map(str.encode))
 
@@ -412,7 +519,7 @@ CONTENT = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(LINES), max
 @given(st.dictionaries(st.sampled_from(READ), CONTENT, min_size=1, max_size=8))
 def test_garbage_never_raises_and_always_gets_a_verdict(garbage: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = machine(Path(folder))
+        root = tree(Path(machine(Path(folder))), GPU | cache(0, 0, 1, "Data", 32, "0"))
         for path, content in garbage.items():
             target = Path(root + path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -421,6 +528,7 @@ def test_garbage_never_raises_and_always_gets_a_verdict(garbage: dict[str, bytes
         before = conditions.collect(root)
         result = readiness.judge(facts)
         report = [facts, before, result, fingerprint(facts), conditions.compare(before, conditions.collect(root))]
+        report.append(summary.lines(facts))
     text = json.dumps(report, allow_nan=False)
     assert "\x1b" not in text
     verdicts = {row["verdict"] for tier in result["tiers"].values() for row in tier["checks"]}
@@ -439,11 +547,11 @@ def test_the_garbage_is_really_read(tmp_path: Path) -> None:
         seen.add(path)
         return original(path, root)
 
-    root = machine(tmp_path)
+    root = tree(Path(machine(tmp_path)), GPU)
     for path in READ:
         tree(tmp_path, {path: "8\n"} if not Path(root + path).exists() else {})
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, cgroup, conditions, cpu, disk, memory, hwprobe.gpu, hwprobe.software):  # type: ignore[attr-defined]
+        for module in [module for name, module in sys.modules.items() if name.startswith("hwprobe.")]:
             if hasattr(module, "read_text"):
                 patch.setattr(module, "read_text", spy)
         hwprobe.collect(root)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hwprobe_tree import CGROUP_2, NVME, machine, tree
+from hwprobe_tree import CGROUP_2, NVME, machine
 
 import hwprobe
 from hwprobe import conditions
@@ -137,7 +137,7 @@ def test_no_gpu_fails_and_can_be_ignored(tmp_path: Path) -> None:
     facts = hwprobe.collect(machine(tmp_path))
     facts["gpu"].update(count=known(0, "test"), vram=known(0, "test", "bytes"))
     assert row(facts, "vram")["verdict"] == "fail"
-    assert row(facts, "vram")["reason"] == "no NVIDIA GPU found, CPU benchmarks still run"
+    assert row(facts, "vram")["reason"] == "no GPU found, CPU benchmarks still run"
     forced = judge(facts, ignore=["vram"])
     assert forced["tiers"]["minimum"]["verdict"] == "pass"
     assert forced["forced"] == ["vram"]
@@ -216,120 +216,6 @@ def test_what_names_people_and_machines_stays_out(tmp_path: Path) -> None:
         assert word not in text
 
 
-# --- conditions -----------------------------------------------------------------------------------------------------
-
-
-def reading(root: Path, second: int, own: int, **changes: str) -> dict[str, Fact]:
-    """Conditions `second` seconds after the start, of two CPUs of which this process used `own` ticks."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    files = {
-        "/proc/stat": f"cpu  {own} 0 0 {2 * second * ticks - own} 0 0 0 0 0 0\n",
-        "/proc/self/stat": f"7 (a) b c d e f) S {'0 ' * 10}{own} 0 0 0 {'0 ' * 4}55 0\n",
-        "/proc/vmstat": "pswpin 5\npswpout 5\noom_kill 1\n",
-        "/proc/self/cgroup": "0::/\n",
-        "/proc/self/mountinfo": CGROUP_2,
-        "/sys/fs/cgroup/cpu.stat": "nr_throttled 3\n",
-        "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "4\n",
-    }
-    return conditions.collect(tree(root, files | changes))
-
-
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@pytest.mark.parametrize(
-    ("changes", "tainted_by"),
-    [
-        ({}, []),
-        # Of 10 s on 2 CPUs this process used 5: user, nice, system, idle, iowait, irq, softirq, steal.
-        ({"/proc/stat": f"cpu  {6 * TICKS} 0 0 {14 * TICKS} 0 0 0 0"}, []),  # 1 s of 20: 5 %, not above
-        ({"/proc/stat": f"cpu  {7 * TICKS} 0 0 {13 * TICKS} 0 0 0 0"}, ["other load"]),
-        ({"/proc/stat": f"cpu  {5 * TICKS} {9 * TICKS} 0 {6 * TICKS} 0 0 0 0"}, ["other load"]),  # nice
-        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {13 * TICKS} {2 * TICKS} 0 0 0"}, []),  # waiting for a disk is idle
-        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {14 * TICKS} 0 0 0 {1 * TICKS}"}, ["steal"]),
-        ({"/proc/stat": f"cpu  {5 * TICKS} 0 0 {15 * TICKS} 0 0 0 {TICKS // 10}"}, []),
-        ({"/sys/fs/cgroup/cpu.stat": "nr_throttled 5\n"}, ["quota throttling"]),
-        ({"/proc/vmstat": "pswpin 6\npswpout 5\noom_kill 1\n"}, ["swap"]),
-        ({"/proc/vmstat": "pswpin 5\npswpout 5\noom_kill 2\n"}, ["out of memory"]),
-        (
-            {"/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "9\n"},
-            ["thermal throttling"],
-        ),
-        ({"/proc/vmstat": "", "/proc/stat": "", "/sys/fs/cgroup/cpu.stat": ""}, []),  # unknown taints not
-        ({"/proc/self/stat": f"7 (x) S {'0 ' * 14}{'0 ' * 4}99 0\n"}, []),  # another process: own work is not known
-    ],
-)
-def test_what_taints(tmp_path: Path, changes: dict[str, str], tainted_by: list[str]) -> None:
-    before = reading(tmp_path, second=0, own=0)
-    after = reading(tmp_path, second=10, own=5 * TICKS, **changes)
-    taints = conditions.compare(before, after)
-    assert [taint["condition"] for taint in taints] == tainted_by
-    assert all(taint["reason"] for taint in taints)
-    assert conditions.compare(json.loads(json.dumps(before)), json.loads(json.dumps(after))) == taints
-
-
-def test_the_share_of_other_load_is_told(tmp_path: Path) -> None:
-    before = reading(tmp_path, second=0, own=0)
-    loaded = {"/proc/stat": f"cpu  {10 * TICKS} 0 0 {10 * TICKS} 0 0 0 0"}
-    after = reading(tmp_path, second=10, own=5 * TICKS, **loaded)
-    assert conditions.compare(before, after)[0]["reason"] == "other programs took 25% of the CPUs"
-
-
-@pytest.mark.parametrize(("ticks", "tainted"), [(4, False), (7, True)])
-def test_the_rounding_of_a_short_time_is_no_load(tmp_path: Path, ticks: int, tainted: bool) -> None:
-    before = reading(tmp_path, second=0, own=0)
-    short = {"/proc/stat": f"cpu  {5 + ticks} 0 0 {20 - ticks} 0 0 0 0"}  # 4 of 25 is 16 %, but 40 ms
-    assert bool(conditions.compare(before, reading(tmp_path, second=1, own=5, **short))) == tainted
-
-
-def test_counters_that_stand_still_divide_nothing_by_zero(tmp_path: Path) -> None:
-    before = reading(tmp_path, second=1, own=0, **{"/proc/stat": "cpu  0 0 0 1000 0 0 0 0"})
-    after = reading(tmp_path, second=1, own=0, **{"/proc/stat": "cpu  900 0 0 100 0 0 0 0"})
-    assert conditions.compare(before, after) == []
-
-
-@pytest.mark.parametrize(
-    ("supplies", "on_battery"),
-    [
-        ({}, None),
-        ({"AC": ("Mains", "online", "0"), "BAT0": ("Battery", "status", "Discharging")}, True),
-        ({"AC": ("Mains", "online", "1"), "BAT0": ("Battery", "status", "Charging")}, False),
-        ({"ucsi": ("USB", "online", "1"), "BAT0": ("Battery", "status", "Discharging")}, False),
-    ],
-)
-def test_battery(tmp_path: Path, supplies: dict[str, tuple[str, str, str]], on_battery: bool | None) -> None:
-    files = {}
-    for name, (kind, file, text) in supplies.items():
-        files |= {f"/sys/class/power_supply/{name}/type": kind, f"/sys/class/power_supply/{name}/{file}": text}
-    mouse = {"type": "Battery", "scope": "Device", "status": "Discharging"}
-    files |= {f"/sys/class/power_supply/mouse/{name}": text for name, text in mouse.items()}
-    assert conditions.collect(tree(tmp_path, files))["on_battery"]["value"] is on_battery
-
-
-def test_governors_of_all_cpus(tmp_path: Path) -> None:
-    cpu = "/sys/devices/system/cpu/cpu"
-    root = tree(
-        tmp_path, {f"{cpu}{n}/cpufreq/scaling_governor": f"{g}\n" for n, g in enumerate(("powersave", "performance"))}
-    )
-    assert conditions.collect(root)["governor"]["value"] == ["performance", "powersave"]
-
-
-def test_another_program_s_load_is_seen_here_and_own_work_is_not_taken_for_it() -> None:
-    if not Path("/proc/stat").exists():
-        pytest.skip("no /proc on this system")
-    before = conditions.collect()
-    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    time.sleep(1)
-    during = conditions.collect()
-    child.kill()
-    child.wait()
-    after = conditions.collect()
-    busy_in_between = during["busy_time"]["value"] - before["busy_time"]["value"]
-    assert busy_in_between > 0.2
-    assert "other load" in [taint["condition"] for taint in conditions.compare(before, during)]
-    assert after["own_time"]["value"] - during["own_time"]["value"] > 0.2  # waited for: it is own work now
-
-
 # --- the command ----------------------------------------------------------------------------------------------------
 
 
@@ -366,7 +252,7 @@ def test_exit_codes_of_unknown_and_below(tmp_path: Path) -> None:
     """The command on the trees of other machines: a quota too small, and memory that cannot be read."""
     code = (
         "import sys, hwprobe, hwprobe.__main__ as command; facts = hwprobe.collect(sys.argv.pop(1));"
-        "hwprobe.collect = lambda: facts; command.main()"
+        "hwprobe.collect = lambda **_: facts; command.main()"
     )
 
     def on(root: str, *options: str) -> int:

@@ -71,7 +71,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     proofs = certificates(**{"conv2d-1x7": 3.2e-3})
     taints = [{"condition": "steal", "reason": "the hypervisor took 3.1% of the CPU time"}]
     conditions = {**manifest()["conditions"], "taints": taints}
-    quick_run(folder, dirty=True, finished_at=None, certificates=proofs, conditions=conditions)
+    taint = {"verdict": "tainted", "taints": [{"reason": "other programs took 60% of the CPUs, in 5 of 65 s"}]}
+    places = (("resnet50", "inference", "224px-batch1"), ("conv2d-1x1", "forward", None))
+    stages = [{"workload": workload, "stage": stage, "size": size, **taint} for workload, stage, size in places]
+    about = {"certificates": proofs, "conditions": conditions, "stage_conditions": stages}
+    quick_run(folder, dirty=True, finished_at=None, **about)
     (folder / "results" / MACHINE / "cut.json").write_text('{"results": ')
     write_all(folder / "report", report_files(load(folder)))
     return (folder / "report" / "index.html").as_uri()

@@ -464,6 +464,147 @@ def test_marks_that_a_reader_must_see(tmp_path: Path) -> None:
     assert "bad.json" in page
 
 
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+LOAD = "other programs took 12% of the CPUs"
+
+
+def stage(
+    *reasons: str,
+    phase: str = "inference",
+    workload: str = "net",
+    size: str | None = SIZE,
+    condition: str = "other load",
+    **changes: Any,
+) -> Any:
+    """An entry of the manifest: a stage and what tainted it."""
+    taints = [{"condition": condition, "reason": reason} for reason in reasons]
+    where = {"workload": workload, "stage": phase, "size": size, "part": ""}
+    return {**where, "verdict": "tainted" if reasons else "clean", "taints": taints, **changes}
+
+
+@pytest.mark.parametrize(
+    ("stages", "conditions"),
+    [
+        ([], "unknown"),
+        ([stage()], "clean"),
+        ([stage(LOAD)], LOAD),
+        ([stage(LOAD, "1 page <went> to swap")], f"{LOAD}; 1 page <went> to swap"),
+        ([stage(), stage(LOAD, process=1), stage(LOAD, process=2)], LOAD),  # of several processes
+        ([stage(verdict="unknown"), stage(process=1)], "unknown"),
+        ([stage(LOAD, phase="training")], "unknown"),
+        ([stage(LOAD, size="64px-batch1")], "unknown"),
+        ([stage(LOAD, workload="other"), stage()], "clean"),
+        ([stage(LOAD, part="tensorflow/graph"), stage(part="pytorch/eager")], "clean"),  # each program in its own part
+        ([stage(LOAD, condition="swap")], LOAD),
+        ([stage(verdict=7, taints="no", stage=None), {"workload": "net"}, 5], "unknown"),
+    ],
+)
+def test_a_result_has_the_conditions_of_its_stage(tmp_path: Path, stages: list[Any], conditions: str) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.1), ("pytorch", "graph"): None}, stage_conditions=stages)
+    loaded = load(tmp_path)
+    assert row(loaded, mode="eager")["conditions"] == conditions
+    assert row(loaded, mode="graph")["conditions"] == ""  # it failed: there is no result to be tainted
+    table = pd.read_csv(io.BytesIO(report_files(loaded)["results.csv"]))
+    assert table["conditions"].dropna().tolist() == [conditions] * 2  # latency, and the throughput derived from it
+
+
+@pytest.mark.parametrize(
+    ("suite", "phase", "of_stage", "size"),
+    [
+        ("classification", "ColdStart.track_first_call", "inference", SIZE),
+        ("kernels", "ColdStart.track_first_call", "forward", None),
+        ("kernels", "GradientByInput.track_latency", "gradient by input", None),
+        ("kernels", "GradientByWeight.track_latency", "gradient by weight", None),
+        ("classification", "Fit.track_seconds", "fit", SIZE),
+    ],
+)
+def test_every_phase_finds_its_stage(tmp_path: Path, suite: str, phase: str, of_stage: str, size: str | None) -> None:
+    program = ("net", "pytorch", "eager", *([size] if size else []))
+    stages = [stage(LOAD, phase=of_stage, size=size)]
+    write_run(tmp_path, {f"{suite}.{phase}": ("seconds", {program: 0.5})}, manifest(stage_conditions=stages))
+    assert load(tmp_path).frame["conditions"].tolist() == [LOAD]
+
+
+@pytest.mark.parametrize(
+    ("metric", "of_stage", "unit", "condition", "conditions"),
+    [
+        ("Accuracy.track_top1", "accuracy", "fraction", "other load", "clean"),
+        ("Accuracy.track_top1", "accuracy", "fraction", "GPU memory errors", LOAD),
+        ("Inference.track_peak_memory", "inference", "bytes", "steal", "clean"),
+        ("Inference.track_peak_memory", "inference", "bytes", "swap", LOAD),
+    ],
+)
+def test_only_what_spoils_a_figure_taints_it(
+    tmp_path: Path, metric: str, of_stage: str, unit: str, condition: str, conditions: str
+) -> None:
+    stages = [stage(LOAD, phase=of_stage, condition=condition)]
+    figures = {("net", "pytorch", "eager", SIZE): 0.5}
+    write_run(tmp_path, {f"classification.{metric}": (unit, figures)}, manifest(stage_conditions=stages))
+    assert load(tmp_path).frame["conditions"].tolist() == [conditions]
+
+
+def test_tainted_results_are_counted_at_the_top_and_marked_with_the_reason(tmp_path: Path) -> None:
+    stages = [stage(LOAD), stage(phase="training")]
+    training = "classification.Training.track_latency"
+    figures = {("net", *program, SIZE): spread(0.1) for program in TWO}
+    proofs = [certificate("net", *program) for program in TWO]
+    about = manifest(certificates=proofs, stage_conditions=stages)
+    write_run(tmp_path, {LATENCY: ("seconds", figures), training: ("seconds", figures)}, about)
+    loaded = load(tmp_path)
+    found = marks(loaded.runs[0], loaded, [], noise([]))
+    assert [(mark.title, mark.detail) for mark in found] == [("Tainted results", f"2 of 4: {LOAD}")]
+    files = report_files(loaded)
+    page = files["index.html"].decode()
+    assert "<dt>Conditions</dt><dd>2 of 4 results tainted</dd>" in page
+    inference, step = re.findall(r"<h3>.*?</table>.*?(?=<h3>|</section>)", page.split('id="workload-1"')[1], re.S)[:2]
+    mark = f'<abbr class="taint" title="Tainted: {LOAD}">!</abbr>'
+    assert inference.count(mark) == 4  # two programs, latency and throughput
+    assert f"Tainted: {LOAD}." in inference
+    assert "taint" not in step
+    verdicts_ = page.split('id="verdicts"')[1].split("</section>")[0]
+    assert verdicts_.count(mark) == 1
+    markdown = files["report.md"].decode().replace("\\", "")
+    assert markdown.count("100 ms! [") == 2
+    assert markdown.count("100 ms [") == 2
+    assert f"\n! Tainted: {LOAD}.\n" in markdown
+
+
+def test_a_tainted_kernel_is_marked_with_its_reason(tmp_path: Path) -> None:
+    figures = {(name, "pytorch", "eager"): spread(0.1) for name in ("relu-256", "conv2d-1x1")}
+    stages = [stage(LOAD, phase="forward", workload="relu-256", size=None)]
+    stages += [stage(phase="forward", workload="conv2d-1x1", size=None)]
+    proofs = [certificate(name, "pytorch", "eager") for name in ("relu-256", "conv2d-1x1")]
+    about = manifest(certificates=proofs, stage_conditions=stages)
+    write_run(tmp_path, {"kernels.Forward.track_latency": ("seconds", figures)}, about)
+    files = report_files(load(tmp_path))
+    section = files["index.html"].decode().split('<section id="kernels">')[1].split("</section>")[0]
+    every = section.split("Every kernel</h3>")[1].split("</details>")[0]
+    assert every.count('<abbr class="taint"') == 1
+    assert re.search(rf"Tainted: relu-256 \({LOAD}\)\.</p>", every)
+    assert f"; tainted: {LOAD}" in section  # where the heat map is pointed at
+    assert f"\n! Tainted: relu-256 ({LOAD})." in files["report.md"].decode().replace("\\", "")
+
+
+def test_states_of_the_machine_stand_once_apart_from_taints(tmp_path: Path) -> None:
+    advice = [{"condition": "governor", "reason": "the CPU governor is powersave", "remedy": "x"}, {"reason": "<b>"}, 3]
+    small_run(tmp_path, TWO, conditions={"advice": advice}, stage_conditions=[stage()])
+    loaded = load(tmp_path)
+    page = report_files(loaded)["index.html"].decode().split('id="manifest"')[0]
+    assert page.count("the CPU governor is powersave; &lt;b&gt;") == page.count("the CPU governor") == 1
+    assert "Tainted results" not in page
+    assert "<dt>Conditions</dt><dd>0 of 2 results tainted</dd>" in page
+
+
+def test_the_page_tells_the_limits_that_are_applied(quick: Path, files: dict[str, bytes]) -> None:
+    from hwprobe import conditions
+
+    said = f"more than {conditions.OTHER_LOAD:.0%} of the CPUs or the hypervisor more than {conditions.STEAL:.0%}"
+    assert said.replace("%", " %") in files["index.html"].decode()
+    assert set(load(quick).frame["conditions"]) == {"unknown", ""}  # of a run from before they were kept
+    assert "<dt>Conditions</dt><dd>unknown</dd>" in files["index.html"].decode()
+
+
 @pytest.fixture(scope="module")
 def files(quick: Path) -> dict[str, bytes]:
     return report_files(load(quick))
@@ -532,7 +673,7 @@ def test_tables_agree_and_keep_every_figure(quick: Path, files: dict[str, bytes]
     assert list(table.columns) == list(parquet.columns)
     table["samples"] = table["samples"].map(json.loads)
     parquet["samples"] = parquet["samples"].map(list)
-    texts = ["mode", "size", "reason"]
+    texts = ["mode", "size", "reason", "conditions"]
     table[texts] = table[texts].fillna("")
     pd.testing.assert_frame_equal(table, parquet, check_dtype=False, check_exact=True)
     loaded = load(quick)
@@ -562,7 +703,11 @@ def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
         frameworks={hostile: {"reason": None, "device": hostile, "layout": hostile}},
         precision=hostile,
         readiness={"tiers": {"minimum": {"verdict": hostile, "checks": [{"check": hostile, "reason": hostile}]}}},
-        conditions={"taints": [{"condition": hostile, "reason": hostile}]},
+        conditions={"taints": [{"condition": hostile, "reason": hostile}], "advice": [{"reason": hostile}]},
+        stage_conditions=[
+            stage(hostile, phase=phase, workload=hostile, size=size)
+            for phase, size in (("inference", hostile), ("forward", None))
+        ],
         facts={"cpu": {"model": {"value": hostile}}},
         kernels={hostile: {**known, "phases": {"Forward": {"operations": 1e9, "bytes": 1e6}}, "models": {hostile: 2}}},
         ceilings={"gemm": [{**known, "flops_per_s": 1e12}], "bandwidth": [{**known, "bytes_per_s": 1e11}], **said},

@@ -13,11 +13,14 @@ import psutil
 import pytest
 
 import impls
+from hwprobe.watch import Watch
 from impls import equivalence, kernels
 from suites import files, memory, plan, profiles, store, worker, worker_process
+from suites import measure as measuring
 from suites.crew import Crew
 from suites.measure import measure
 from suites.plan import Case, Program
+from suites.plugins import run_store
 from suites.profiles import QUICK
 from suites.session import MeasurementError, Session
 
@@ -47,6 +50,12 @@ SETTINGS = {
     "versions": {},
     "ceilings": {"gemm": [], "bandwidth": []},  # measured already
     "frameworks": {name: {"reason": reason} for name, reason in THERE.items()},
+}
+
+
+STAGE = {
+    **{"workload": "resnet50", "phase": "training", "size": "32px-batch32", "part": "", "process": 0},
+    **{"failures": [], "curves": [], "conditions": {"verdict": "clean", "taints": [], "cpu_share": {}}},
 }
 
 
@@ -222,11 +231,36 @@ class TestStore:
         rerun = store.create(tmp_path / "runs", IDENTITY, SETTINGS)
         assert rerun.manifest["inherited_from"] == run.manifest["run_id"]
         rerun.certify({"workload": "resnet50", "framework": "pytorch", "mode": "eager", "passed": True})
-        stage = {"workload": "resnet50", "phase": "training", "failures": [], "curves": []}
-        rerun.save_group({"group": "resnet50", "stages": [stage], "records": []})
+        rerun.save_group({"group": "resnet50", "stages": [STAGE], "records": []})
         stored = files.read_json(rerun.folder / "manifest.json")
         assert [row["workload"] for row in stored["failures"]] == ["mobilenet_v2"]
         assert [row["passed"] for row in stored["certificates"]] == [True]
+
+    def test_conditions_of_a_rerun_stand_in_place_of_the_older_ones(self, run, tmp_path):
+        taints = [{"condition": "other load", "reason": "other programs took 12% of the CPUs"}]
+        older = {**STAGE, "conditions": {**STAGE["conditions"], "verdict": "tainted", "taints": taints}}
+        run.save_group({"group": "resnet50", "stages": [older, {**older, "phase": "inference"}], "records": []})
+        run.finish()
+        time.sleep(1.1)  # run ids count seconds
+        rerun = store.create(tmp_path / "runs", IDENTITY, SETTINGS)
+        rerun.save_group({"group": "resnet50", "stages": [STAGE], "records": []})
+        where = {"workload": "resnet50", "size": "32px-batch32", "part": "", "process": 0}
+        assert files.read_json(rerun.folder / "manifest.json")["stage_conditions"] == [
+            {**where, "stage": "inference", "verdict": "tainted", "taints": taints},
+            {**where, "stage": "training", "verdict": "clean", "taints": []},
+        ]
+
+    def test_what_tainted_a_run_is_counted_by_its_condition(self):
+        load = [
+            {"condition": "other load", "reason": f"other programs took {share}% of the CPUs"} for share in (12, 70)
+        ]
+        swap = {"condition": "swap", "reason": "5 pages went to swap or came back"}
+        stages = [{"taints": []}, {"taints": [load[0], swap]}, {"taints": [load[1]]}]
+        assert run_store.tainted(stages) == [
+            "2 of 3 stages are tainted by other load (the first: other programs took 12% of the CPUs)",
+            "1 of 3 stages are tainted by swap (the first: 5 pages went to swap or came back)",
+        ]
+        assert run_store.tainted(stages[:1]) == []
 
     def test_other_code_inherits_nothing(self, run, tmp_path):
         run.certify({"workload": "resnet50", "framework": "pytorch", "mode": "eager", "passed": True})
@@ -351,6 +385,36 @@ class TestMeasure:
         after = go(run, TINY, only(PYTORCH))
         assert json.dumps(after["records"]).startswith(json.dumps(before["records"])[:-1])
         assert [stage["phase"] for stage in after["stages"]] == ["forward", "gradient by weight"]
+
+    def test_every_stage_says_whether_it_was_disturbed(self, run, monkeypatch):
+        """By what, depends on this machine now; that the workers' calls are own work does not."""
+        watches, during = [], []
+
+        class Noted(Watch):
+            def __init__(self):
+                super().__init__()
+                watches.append(self)
+
+            def look(self):
+                super().look()
+                during.append((self, self._read()))
+
+        monkeypatch.setattr(measuring, "Watch", Noted)
+        group = go(run, replace(TINY, kernel_blocks=40), only(PYTORCH, GRAPH))
+        assert len(watches) == len(group["stages"]) == 2
+        for stage, watch in zip(group["stages"], watches, strict=True):
+            conditions = stage["conditions"]
+            assert conditions["verdict"] in ("clean", "tainted", "unknown")
+            assert (conditions["verdict"] == "tainted") == bool(conditions["taints"])
+            assert set(conditions["cpu_share"]) == {"pytorch/eager", "tensorflow/graph"}
+            assert all(0 < share <= 1.5 for share in conditions["cpu_share"].values())
+            if sys.platform == "linux":
+                assert sum(one is watch for one, _ in during) >= 40  # after each block
+                own = [reading["own_time"]["value"] for one, reading in during if one is watch]
+                timed = sum(sum(row["latency"]) for row in rows(group, stage["phase"]).values())
+                assert own[-1] - own[0] > 0.3 * timed  # of the workers, which live on
+        kept = {(row["workload"], row["stage"], row["verdict"]) for row in run.manifest["stage_conditions"]}
+        assert kept == {(KERNEL, stage["phase"], stage["conditions"]["verdict"]) for stage in group["stages"]}
 
     def test_several_processes_add_their_samples(self, run):
         group = go(run, replace(TINY, processes=2), only(PYTORCH, phases=("forward",)))

@@ -1,13 +1,14 @@
 """A name for this machine that asv need not ask for, made from what the machine has and never from whose it is."""
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 from asv import machine
 
 import hwprobe
 from hwprobe.fingerprint import fingerprint
-from suites.plugins import autosave
+from hwprobe.private import is_this_host
+from suites import machine_file
 
 PREFIX = "machine-"
 
@@ -21,43 +22,34 @@ def setup() -> None:
 def name() -> str:
     """The name under which asv keeps this machine's results; the machine is registered if it is new.
 
-    A machine that the user has registered with asv keeps its name. Raises asv's UserError, one line, where the file
-    of machines in the home folder cannot be read or written.
+    A name that the user has chosen stays. The one that asv proposes is no such name: it is the host's, and would stand
+    in every file of results. Raises asv's UserError, one line, where the file of machines cannot be read or written.
     """
-    known = _known()
-    host = machine._get_unique_machine_name()
-    given = [one for one in known if not one.startswith(PREFIX)]
-    if host in known:
-        return host
-    if len(given) == 1:
-        return given[0]
+    known = machine_file.read()
+    if chosen := _chosen(known):
+        return chosen
     facts = hwprobe.collect()
     ours = PREFIX + fingerprint(facts)["id"]
     if ours not in known:
-        autosave.setup()  # asv's own way of writing is not atomic
-        machine.MachineCollection.save(ours, {"machine": ours, **_fields(facts)})
+        machine_file.describe(known, [ours], facts)
     return ours
 
 
-def _known() -> dict[str, Any]:
-    path = machine.MachineCollection.get_machine_file_path()
-    try:
-        return machine.util.load_json(path, machine.MachineCollection.api_version)
-    except OSError:
-        return {}
+def write_facts() -> None:
+    """Tell asv's file of machines about this one's GPU, memory of the GPU and usable cores, under each of its names.
+
+    Raises asv's UserError, one line, where the file cannot be read or written.
+    """
+    known, facts = machine_file.read(), hwprobe.collect()
+    ours = _chosen(known) or PREFIX + fingerprint(facts)["id"]
+    machine_file.describe(known, [ours, *filter(is_this_host, _given(known))], facts)
 
 
-def _fields(facts: dict[str, Any]) -> dict[str, str]:
-    """What asv wants to know of a machine; everything is text."""
+def _chosen(known: Iterable[str]) -> str | None:
+    """The only name that the user has given to a machine, unless it is the host's."""
+    given = _given(known)
+    return given[0] if len(given) == 1 and not is_this_host(given[0]) else None
 
-    def text(fact: dict[str, Any]) -> str:
-        return "unknown" if fact["value"] is None else str(fact["value"])
 
-    return {
-        "os": text(facts["software"]["os"]),
-        "arch": text(facts["software"]["architecture"]),
-        "cpu": text(facts["cpu"]["model"]),
-        "num_cpu": text(facts["cpu"]["usable"]),
-        "ram": text(facts["memory"]["usable"]),
-        "gpu": ", ".join(text(device["name"]) for device in facts["gpu"]["devices"]) or "none",
-    }
+def _given(known: Iterable[str]) -> list[str]:
+    return [one for one in known if one != "version" and not one.startswith(PREFIX)]

@@ -21,8 +21,10 @@ from asv_runner.discovery import get_benchmark_from_name
 from asv_runner.run import _run as run_benchmark_here
 
 import hwprobe
-from hwprobe import conditions
+from hwprobe import conditions, label
+from hwprobe.advice import advise
 from hwprobe.fingerprint import fingerprint
+from hwprobe.private import scrub
 from hwprobe.readiness import judge
 from suites import common, kernel_facts, plan, session, store, worker_process
 from suites.plan import Case, Program
@@ -163,9 +165,14 @@ def open_run(runs: Path, env: Any, results: Any) -> store.Run:
     if asked["resume"] and (run := store.adopt(runs, identity, asked["benchmarks"])):
         log.info(f"Going on with run {run.manifest['run_id']}")
         return run
-    facts = hwprobe.collect()
+    try:
+        named = label.current()
+    except ValueError as error:
+        raise util.UserError(str(error)) from None
+    facts, now = hwprobe.collect(), conditions.collect()
     threads = hwprobe.usable_cpus()
     settings = {
+        "label": named,
         "benchmarks": asked["benchmarks"],
         "kernels": kernel_facts.facts(env.profile.kernels),
         "ceilings": {},
@@ -178,28 +185,38 @@ def open_run(runs: Path, env: Any, results: Any) -> store.Run:
         "facts": facts,
         "fingerprint": fingerprint(facts)["id"],
         "readiness": judge(facts),
-        "conditions": {"before": conditions.collect(), "after": None},
+        "conditions": {"before": now, "after": None, "advice": advise(facts, now)},
         "environment": settings_of(worker_process.environment(threads)),
     }
     return store.create(runs, identity, settings)
 
 
 def settings_of(variables: dict[str, str]) -> dict[str, str]:
-    """The environment variables that may change a result; paths are left out, for they may name a user."""
+    """The environment variables that may change a result; paths and JSON are left out, for they may name people and
+    machines (TF_CONFIG lists hosts), and so may a GPU's UUID in CUDA_VISIBLE_DEVICES."""
     names = (name for name in sorted(variables) if name.startswith(SETTINGS))
-    return {name: variables[name] for name in names if "/" not in variables[name]}
+    return {name: scrub(variables[name]) for name in names if not set("/\\{") & set(variables[name])}
 
 
 def close_run(run: store.Run) -> None:
     """Complete the manifest, and tell how much of the time was spent in what."""
-    before, after = run.manifest["conditions"]["before"], conditions.collect()
-    taints = conditions.compare(before, after)
-    run.finish(conditions={"before": before, "after": after, "taints": taints})
+    run.finish(conditions={**run.manifest["conditions"], "after": conditions.collect()})
     time = run.manifest["time"]
     share = (time["measured_s"] + time["verifying_s"]) / time["wall_s"]
     log.info(
         f"Measured {time['measured_s']:.0f} s and verified {time['verifying_s']:.0f} s of {time['wall_s']:.0f} s "
         f"({share:.0%}); the run is kept in {run.folder}"
     )
-    for taint in taints:
-        log.warning(f"{taint['condition']}: {taint['reason']}")
+    for sentence in tainted(run.manifest["stage_conditions"]):
+        log.warning(sentence)
+
+
+def tainted(stages: list[dict[str, Any]]) -> list[str]:
+    """As in "3 of 9 stages are tainted by other load (the first: other programs took 12% of the CPUs)"."""
+    reasons: dict[str, list[str]] = {}
+    for taint in (taint for stage in stages for taint in stage["taints"]):
+        reasons.setdefault(taint["condition"], []).append(taint["reason"])
+    return [
+        f"{len(found)} of {len(stages)} stages are tainted by {condition} (the first: {found[0]})"
+        for condition, found in reasons.items()
+    ]
