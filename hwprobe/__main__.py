@@ -186,8 +186,6 @@ def main() -> None:
     except usage_error as error:
         print(f"hwprobe: {' '.join(error.format_message().split())}", file=sys.stderr)  # type: ignore[attr-defined]
         sys.exit(2)
-    except typer.Abort:  # Ctrl-C
-        sys.exit(130)
 
 
 if __name__ == "__main__":

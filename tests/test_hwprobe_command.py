@@ -23,6 +23,8 @@ from hwprobe.fingerprint import fingerprint
 HERE = Path(__file__).parents[1]
 SCHEMA = json.loads((HERE / "hwprobe" / "schema.json").read_text())
 GIB = 2**30
+# Where output is not buffered, nothing is left to be written at Python's end.
+BUFFERED = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
 TREES: dict[str, dict[str, str]] = {
     "healthy": {},
     "no memory": {"proc/meminfo": ""},
@@ -320,7 +322,7 @@ def test_a_reader_that_leaves_early_changes_nothing(module: list[str], options: 
     read, write = os.pipe()
     os.close(read)  # before anything is written: the harshest `| head`
     command = [sys.executable, "-m", *module, "--tier", "ideal", "--ignore", "vram,disk,ram,cores", *options]
-    done = subprocess.run(command, cwd=HERE, stdout=write, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=HERE, env=BUFFERED, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -329,9 +331,8 @@ def test_a_reader_that_leaves_early_changes_nothing(module: list[str], options: 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--markdown"]], ids=str)
 def test_a_full_disk_is_one_line(options: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "hwprobe", *options], cwd=HERE, stdout=full, stderr=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, "-m", "hwprobe", *options]
+        done = subprocess.run(command, cwd=HERE, env=BUFFERED, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["hwprobe: internal error: No space left on device"]
 
