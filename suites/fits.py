@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from hwprobe import memory, needs
+from hwprobe.readiness import GIB
 from suites.plan import Program
 from suites.profiles import Size
 
-GIB = 2**30
 MEASURED = "float32"
 
 

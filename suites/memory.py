@@ -5,7 +5,6 @@ import gc
 from contextlib import suppress
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
@@ -28,9 +27,14 @@ def increment(before: int | None) -> int | None:
     return None if before is None or peak is None else max(0, peak - before)
 
 
-def _status(key: str) -> int | None:
+def peak(pid: int) -> int | None:
+    """The most bytes that another process has had in memory; None where it is gone or the system does not tell."""
+    return _status("VmHWM", str(pid))
+
+
+def _status(key: str, process: str = "self") -> int | None:
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = Path("/proc", process, "status").read_text().splitlines()
     except OSError:
         return None
     for line in lines:

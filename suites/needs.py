@@ -8,6 +8,7 @@ the threads' own memory, and what an allocator keeps.
 """
 
 import csv
+import io
 import os
 import sys
 import tempfile
@@ -24,6 +25,8 @@ import impls
 from hwprobe import needs
 from hwprobe.needs import Need
 from impls import equivalence
+from suites import memory
+from suites.files import write_atomically
 from suites.profiles import QUICK
 from suites.worker_process import WorkerError, WorkerProcess, environment
 
@@ -73,7 +76,7 @@ def _calls(key: Key) -> Need:
             request: dict[str, Any] = {"phase": phase, "program": program, "options": options, "size": size, "seed": 0}
             answer = worker.ask("load", QUICK.timeout_s, key="need", **request)
             worker.ask("warm_up", QUICK.timeout_s, key="need", phase=phase, calls=2)
-            ram = _peak(worker.pid)
+            ram = memory.peak(worker.pid)
         finally:
             worker.close()
     return Need(
@@ -111,7 +114,7 @@ def _watch(folder: Path, peaks: dict[str, int], done: threading.Event) -> None:
         files = [path for path in folder.rglob("*") if path.is_file()]
         peaks["disk"] = max(peaks["disk"], sum(_size(path) for path in files))
         children = psutil.Process().children()
-        peaks["ram"] = max(peaks["ram"], sum(_peak(child.pid) for child in children))
+        peaks["ram"] = max(peaks["ram"], sum(memory.peak(child.pid) or 0 for child in children))
 
 
 def _size(path: Path) -> int:
@@ -121,23 +124,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _peak(pid: int) -> int:
-    """Bytes of a process's high-water mark (Linux); 0 where it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
 def save(found: list[Need]) -> None:
     """Replace the table, sorted, at once."""
-    temporary = needs.TABLE.with_suffix(".tmp")
-    with temporary.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(Need._fields)
-        writer.writerows(["" if value is None else value for value in need] for need in sorted(found, key=_order))
-    temporary.replace(needs.TABLE)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Need._fields)
+    writer.writerows(["" if value is None else value for value in need] for need in sorted(found, key=_order))
+    write_atomically(needs.TABLE, lambda stream: stream.write(text.getvalue().encode()))
 
 
 def _order(need: Need) -> tuple[Any, ...]:
