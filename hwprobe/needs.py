@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from hwprobe.facts import Fact
-from hwprobe.readiness import CheckResult, worst
+from hwprobe.readiness import CheckResult, skipped, worst
 
 TABLE = Path(__file__).with_name("needs.csv")
 COMMAND = "python -m suites.needs"
@@ -127,9 +127,7 @@ def judge(
         _vram(facts["gpu"], vram),
         _check("disk", list(facts["disk"].values())[-1]["free"], disk, "name another folder in TMPDIR"),
     ]
-    for check in checks:
-        if check["check"] in ignore:
-            check["verdict"], check["reason"], check["remedy"] = "skipped", "ignored on demand", None
+    checks = [skipped(check) if check["check"] in ignore else check for check in checks]
     return {
         "workload": workload,
         "phase": phase,

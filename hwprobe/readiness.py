@@ -104,6 +104,11 @@ def judge(
     return Readiness(tiers=results, forced=[name for name in CHECKS if name in ignore])
 
 
+def skipped(check: CheckResult) -> CheckResult:
+    """The same, not judged."""
+    return {**check, "verdict": "skipped", "reason": "ignored on demand", "remedy": None}
+
+
 def worst(checks: Sequence[CheckResult]) -> str:
     """The verdict of all of them together."""
     return min((row["verdict"] for row in checks), key=_WORST_FIRST.index)
@@ -136,9 +141,7 @@ def _check(
         verdict, reason, remedy = _medium(_disk(facts)["kind"])
     if verdict == "pass" and measured is not None and measured < required:
         reason = f"within {tolerance:.0%} of the nominal size"
-    if ignored:
-        verdict, reason, remedy = "skipped", "ignored on demand", None
-    return CheckResult(
+    found = CheckResult(
         check=name,
         verdict=verdict,
         measured=measured,
@@ -148,6 +151,7 @@ def _check(
         reason=reason,
         remedy=remedy,
     )
+    return skipped(found) if ignored else found
 
 
 def _size_verdict(measured: int | float | None, enough: float, reason: str | None) -> str:

@@ -141,7 +141,8 @@ class WorkerProcess:
         if self._last_lines:
             return self._last_lines
         with suppress(OSError):
-            return scrub(self._written.read_text(errors="replace")).splitlines()[-STDERR_LINES:]
+            lines = self._written.read_text(errors="replace").splitlines()[-STDERR_LINES:]
+            return scrub("\n".join(lines)).splitlines()  # only what is kept: a log can be long
         return []
 
 
