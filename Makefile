@@ -7,13 +7,13 @@ PYTHON ?= python3
 export PYTHON
 VENV := .venv/bin/python
 
-.PHONY: help bench test setup probe verify run report preview fairness oracle lint format clean
+.PHONY: help bench test setup probe verify run report preview fairness agreement power kills oracle lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make bench    install, probe, verify, measure, report; prints the report's path"
 	@echo "make test     install, run the tests"
-	@echo "make setup | probe | verify | run | report | preview | fairness | oracle | lint | format | clean"
+	@echo "make setup | probe | verify | run | report | preview | fairness | agreement | power | kills | oracle | lint | format | clean"
 
 setup:
 	@.ci/setup "$(EXTRA)"
@@ -44,6 +44,18 @@ preview: report
 # Our implementations against torchvision's, timm's and keras.applications'.
 fairness: setup
 	@$(VENV) -m suites.fairness
+
+# Our latencies against torch.utils.benchmark's, pyperf's and timm's of the same call.
+agreement: setup
+	@$(VENV) -m suites.agreement
+
+# Comparisons of two runs: false alarms, and slowdowns that are found.
+power: setup
+	@$(VENV) -m suites.power
+
+# Real runs, killed at random moments: whether anything that was finished is lost.
+kills: setup
+	@$(VENV) -m suites.kills
 
 # hwprobe's ceilings against a program in C.
 oracle: setup

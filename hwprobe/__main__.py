@@ -25,6 +25,39 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+def check_usage(
+    tier: Tier | None = None,
+    ignore: str = "",
+    as_json: bool = False,
+    as_markdown: bool = False,
+    label: str | None = None,
+    workload: str = "",
+    batch: int = 1,
+    train: bool = False,
+    precision: Precision = Precision.FLOAT32,
+    **_others: Any,
+) -> None:
+    """Raise typer.BadParameter where options of `probe` are wrong together or alone: before anything is done."""
+    from hwprobe import needs
+    from hwprobe.readiness import CHECKS
+
+    if strangers := [name for name in _checks(ignore) if name not in CHECKS]:
+        raise typer.BadParameter(f"no such check: {', '.join(strangers)} (there are {', '.join(CHECKS)})")
+    if workload and tier:
+        raise typer.BadParameter("--for judges no tier: leave --tier out")
+    if workload and workload not in needs.models():
+        raise typer.BadParameter(f"no such model: {workload} (there are {', '.join(needs.models())})")
+    if not workload and (train or batch > 1 or precision is not Precision.FLOAT32):
+        raise typer.BadParameter("--batch, --train and --precision go with --for")
+    if as_json and as_markdown:
+        raise typer.BadParameter("--json or --markdown, not both")
+    if label is not None:
+        try:
+            labels.checked(label)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+
 @errors_in_one_line()
 def probe(
     tier: Annotated[
@@ -71,18 +104,10 @@ def probe(
     from hwprobe import conditions, conditions_gpu, disk, needs
     from hwprobe.advice import advise
     from hwprobe.fingerprint import fingerprint
-    from hwprobe.readiness import CHECKS, exit_code, judge
+    from hwprobe.readiness import exit_code, judge
 
-    ignored = [name.strip() for name in ignore.split(",") if name.strip()]
-    if strangers := [name for name in ignored if name not in CHECKS]:
-        raise typer.BadParameter(f"no such check: {', '.join(strangers)} (there are {', '.join(CHECKS)})")
-    if workload:
-        _check_workload(workload, tier)
-    elif train or batch > 1 or precision is not Precision.FLOAT32:
-        raise typer.BadParameter("--batch, --train and --precision go with --for")
-    if as_json and as_markdown:
-        raise typer.BadParameter("--json or --markdown, not both")
-    named = None if label is None else _label(label)
+    check_usage(tier, ignore, as_json, as_markdown, label, workload, batch, train, precision)
+    ignored, named = _checks(ignore), None if label is None else labels.checked(label)
     if wait_idle is not None:
         _wait_until_idle(wait_idle)
     now = conditions.collect() | conditions_gpu.collect(own=())
@@ -98,7 +123,7 @@ def probe(
     }
     judged = next(iter(report["readiness"]["tiers"].values()))
     if workload:
-        facts["disk"]["temporary files"] = disk.collect(tempfile.gettempdir())
+        facts["disk"][needs.TEMPORARY_FILES] = disk.collect(tempfile.gettempdir())
         phase = "training" if train else "inference"
         judged = report["workload"] = needs.judge(facts, workload, phase, precision.value, batch, ignored)
     with readers_may_leave():
@@ -135,11 +160,8 @@ def _print_tables(report: Mapping[str, Any], with_ceilings: bool) -> None:
         show_ceilings(_ceilings(report["facts"]))
 
 
-def _label(text: str) -> str:
-    try:
-        return labels.checked(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+def _checks(ignore: str) -> list[str]:
+    return [name.strip() for name in ignore.split(",") if name.strip()]
 
 
 def _wait_until_idle(limit_s: float) -> None:
@@ -148,15 +170,6 @@ def _wait_until_idle(limit_s: float) -> None:
     if why := idle.wait(limit_s):
         line = f"hwprobe: not idle after {limit_s:g} s: {why}; results that are measured now will be tainted"
         print(line, file=sys.stderr, flush=True)
-
-
-def _check_workload(workload: str, tier: Tier | None) -> None:
-    from hwprobe import needs
-
-    if tier:
-        raise typer.BadParameter("--for judges no tier: leave --tier out")
-    if workload not in needs.models():
-        raise typer.BadParameter(f"no such model: {workload} (there are {', '.join(needs.models())})")
 
 
 def _ceilings(facts: Mapping[str, Any]) -> dict[str, Any]:

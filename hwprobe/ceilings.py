@@ -16,6 +16,7 @@ from typing import Any
 
 import hwprobe
 from hwprobe import conditions, disk_speed
+from hwprobe.ceilings_worker import BUDGET_S
 from hwprobe.files import one_line
 from hwprobe.fingerprint import fingerprint
 
@@ -31,7 +32,7 @@ def measure(
     threads: int,
     frameworks: Sequence[str] | None = None,
     dtypes: Sequence[str] = ("float32",),
-    budget_s: float = 1.5,
+    budget_s: float = BUDGET_S,
     python: str = sys.executable,
     folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hwprobe.files import one_line
 
 SMALLEST, LARGEST = 256, 8192  # n of the n x n matrices; 8192 keeps a large GPU busy and fits a small one
 RUNS = 3  # at least
+BUDGET_S = 1.5  # of one dtype or operation, where nobody asks for another
 # Of each of the three arrays: four times the largest cache of a GPU, and of a CPU whose virtual machine hides it.
 ARRAY_BYTES = 512 << 20
 BYTES_PER_ELEMENT = 12  # three of float32; that a CPU may also read what it is about to write is not counted
@@ -53,30 +54,38 @@ def measure(twin: Any, dtypes: Sequence[str], budget_s: float) -> Iterator[tuple
             yield "failures", {"message": one_line(f"{name}: {type(error).__name__}: {error}")}
 
 
-def _gemm(twin: Any, dtype: str, budget_s: float) -> dict[str, Any]:
-    """Double n while the next size still fits: without hardware for it, a small type can be 800 times slower."""
+def largest_product(twin: Any, dtype: str, budget_s: float) -> tuple[int, Callable[[], Any]]:
+    """(n, a call) of the largest product whose runs fit the budget, in seconds.
+
+    n doubles while the next size still fits: without hardware for it, a small type can be 800 times slower.
+    """
     size = SMALLEST
     call = twin.gemm(dtype, size)
-    while size < LARGEST and 8 * RUNS * min(_seconds(call, 0)) <= budget_s:
+    while size < LARGEST and 8 * RUNS * min(seconds_of(call, 0)) <= budget_s:
         size *= 2
         call = twin.gemm(dtype, size)
-    rates = _rates("flops_per_s", 2 * size**3, _seconds(call, budget_s))
+    return size, call
+
+
+def _gemm(twin: Any, dtype: str, budget_s: float) -> dict[str, Any]:
+    size, call = largest_product(twin, dtype, budget_s)
+    rates = _rates("flops_per_s", 2 * size**3, seconds_of(call, budget_s))
     return {"device": twin.device(), "dtype": dtype, "size": size, **rates}
 
 
 def _bandwidth(twin: Any, budget_s: float) -> dict[str, Any]:
     elements = array_bytes() // 4
-    rates = _rates("bytes_per_s", BYTES_PER_ELEMENT * elements, _seconds(twin.triad(elements), budget_s))
+    rates = _rates("bytes_per_s", BYTES_PER_ELEMENT * elements, seconds_of(twin.triad(elements), budget_s))
     facts = {"device": twin.device(), "operation": "a = b + 3 c", "dtype": "float32"}
     return {**facts, "array_bytes": 4 * elements, "convention": CONVENTION, **rates}
 
 
 def _copy(twin: Any, direction: str, budget_s: float) -> dict[str, Any]:
-    rates = _rates("bytes_per_s", COPY_BYTES, _seconds(twin.copy(direction, COPY_BYTES // 4), budget_s))
+    rates = _rates("bytes_per_s", COPY_BYTES, seconds_of(twin.copy(direction, COPY_BYTES // 4), budget_s))
     return {"device": twin.device(), "direction": direction, "array_bytes": COPY_BYTES, **rates}
 
 
-def _seconds(call: Callable[[], Any], budget_s: float) -> list[float]:
+def seconds_of(call: Callable[[], Any], budget_s: float) -> list[float]:
     """Of each run until the budget is spent, after one to warm up."""
     call()
     seconds: list[float] = []

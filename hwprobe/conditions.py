@@ -7,7 +7,7 @@ Counters run since the machine's start, so only differences mean something. An a
 import time
 from collections.abc import Iterable
 
-from hwprobe import cgroup, clocks
+from hwprobe import cgroup, clocks, cpu_state
 from hwprobe.facts import Fact, Room, known, known_or
 from hwprobe.files import field, parse_int, read_text
 from hwprobe.own_time import OwnTime, ticks_per_second
@@ -17,8 +17,9 @@ __all__ = ["OTHER_LOAD", "STEAL", "Taint", "collect", "compare", "read"]
 
 
 def collect(root: str = "/") -> Room:
-    """The conditions at this moment: all that can change while something is measured, and the clocks' settings."""
-    return read(OwnTime(root), root) | clocks.settings(root)
+    """The conditions at this moment: all that can change while something is measured, and the processor's clock and
+    temperature with what is set for them."""
+    return read(OwnTime(root), root) | cpu_state.collect(root) | clocks.settings(root)
 
 
 def read(own_time: OwnTime, root: str = "/") -> Room:

@@ -21,7 +21,8 @@ Room = dict[str, Fact]
 
 
 def known(value: Value, source: str, unit: str | None = None) -> Fact:
-    """A measured value. Units in use: bytes, CPUs, MHz, watts, seconds, count; None for text."""
+    """A measured value. Units in use: bytes, CPUs, MHz, watts, joules, seconds, degrees Celsius, count; None for text
+    and for yes or no."""
     return Fact(value=value, unit=unit, source=source, reason=None)
 
 

@@ -57,6 +57,8 @@ def _volatile(facts: Mapping[str, Any], conditions: Room) -> dict[str, Any]:
         "available_ram_bytes": _value(facts["memory"], "available"),
         "free_disk_bytes": _value(disk, "free"),
         "on_battery": _value(conditions, "on_battery"),
+        "cpu_clock_mhz": _value(conditions, "cpu_clock"),
+        "cpu_temperature_celsius": _value(conditions, "cpu_temperature"),
         "gpus": [
             {
                 **{key: _value(device, name) for key, name in _OF_A_GPU.items()},

@@ -3,6 +3,7 @@ driver, a card without the feature, a missing symbol - leaves one fact unknown a
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hwprobe.facts import Fact, Room, known, unknown
@@ -49,6 +50,18 @@ def ask(source: str, call: Callable[[], Any], unit: str | None = None) -> Fact:
         return known(call(), source, unit)
     except Exception as error:  # NVMLLibraryMismatchError is no NVMLError, and a missing symbol is neither
         return unknown(_why(error), source, unit)
+
+
+@cache
+def library() -> tuple[Any, str | None]:
+    """NVML, left open, for those who ask often: opening it takes longer than a question. Or None, and why."""
+    try:
+        import pynvml  # here, because it costs 30 ms
+
+        pynvml.nvmlInit()
+    except Exception as error:  # see ask
+        return None, _why(error)
+    return pynvml, None
 
 
 def _open(is_on_the_bus: bool) -> tuple[Any, Fact]:

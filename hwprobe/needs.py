@@ -17,6 +17,7 @@ from hwprobe.readiness import CheckResult, skipped, worst
 TABLE = Path(__file__).with_name("needs.csv")
 COMMAND = "python -m suites.needs"
 VERIFICATION = "verification"
+TEMPORARY_FILES = "temporary files"  # what their disk is called in the facts that are judged
 
 
 class Need(NamedTuple):
@@ -113,8 +114,8 @@ def judge(
 ) -> WorkloadResult:
     """Judge what is free now, on the machine of `hwprobe.collect`, against what the workload needs.
 
-    Its last disk is judged: that of the temporary files. No tolerance: what is free is not a nominal size.
-    Raises KeyError for a workload that is not in the table.
+    Its disks must hold one called TEMPORARY_FILES, which is judged. No tolerance: what is free is not a nominal size.
+    Raises KeyError without that disk, and for a workload that is not in the table.
     """
     pixels = image_size(workload)
     if pixels is None:
@@ -125,7 +126,7 @@ def judge(
     checks = [
         _check("ram", facts["memory"]["available"], ram, "close other programs, or take a smaller batch"),
         _vram(facts["gpu"], vram),
-        _check("disk", list(facts["disk"].values())[-1]["free"], disk, "name another folder in TMPDIR"),
+        _check("disk", facts["disk"][TEMPORARY_FILES]["free"], disk, "name another folder in TMPDIR"),
     ]
     checks = [skipped(check) if check["check"] in ignore else check for check in checks]
     return {

@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -37,12 +38,34 @@ class ProgramName:
 
 
 @dataclass(frozen=True)
+class Interpreter:
+    """A Python whose frameworks are proven.
+
+    versions: distribution -> version, of those in VERSIONED that are there. missing: as impls.missing has it.
+    """
+
+    executable: str
+    versions: Mapping[str, str]
+    missing: Mapping[str, str | None]
+
+
+def this_interpreter() -> Interpreter:
+    """The one that runs this."""
+    versions = {}
+    for distribution in VERSIONED:
+        with suppress(PackageNotFoundError):
+            versions[distribution] = version(distribution)
+    return Interpreter(sys.executable, versions, {name: impls.missing(name) for name in impls.FRAMEWORKS})
+
+
+@dataclass(frozen=True)
 class Proof:
     """What is proven of a program."""
 
     program: ProgramName
     sizes: Sizes | None
     precisions: tuple[str, ...]
+    interpreter: Interpreter = field(default_factory=this_interpreter)
 
 
 def verify(
@@ -51,16 +74,19 @@ def verify(
     processes: int = 2,
     sizes_of: SizesOf = full,
     precisions: tuple[str, ...] = tuple(TOLERANCES),
+    interpreter: Interpreter | None = None,
 ) -> list[Certificate]:
     """The certificate of every program, from the cache where its code and versions are unchanged.
 
     progress is called with None when a program's proof begins and with its certificate at the end, from several
-    threads. Raises OSError if there is no space for the reference results.
+    threads. interpreter: whose frameworks are proven; default: this one's. Raises OSError if there is no space for the
+    reference results.
     """
     wanted = list(dict.fromkeys(programs))
+    chosen = interpreter or this_interpreter()
 
     def proof_of(name: ProgramName) -> Proof:
-        return Proof(name, sizes_of(name.workload), precisions)
+        return Proof(name, sizes_of(name.workload), precisions, chosen)
 
     found = {name: certificate for name in wanted if (certificate := _cached(proof_of(name)))}
     for name, certificate in found.items():
@@ -70,7 +96,7 @@ def verify(
         jobs = _Jobs(Path(folder), progress, proof_of)
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         models = [name.workload for name in todo if impls.WORKLOADS[name.workload].kind == "model"]
-        references = [ProgramName(model, reference_framework(), "eager") for model in dict.fromkeys(models)]
+        references = [ProgramName(model, reference_framework(chosen), "eager") for model in dict.fromkeys(models)]
         for name, certificate in jobs.run(references, threads, write=True):
             found[name] = certificate
         with ThreadPoolExecutor(processes) as pool:
@@ -82,13 +108,14 @@ def verify(
     return [found[name] for name in wanted]
 
 
-def reference_framework() -> str:
+def reference_framework(interpreter: Interpreter | None = None) -> str:
     """The first framework that is there: models are compared with its eager float64 results.
 
     Raises RuntimeError if there is none.
     """
+    missing = (interpreter or this_interpreter()).missing
     for framework in impls.FRAMEWORKS:
-        if impls.missing(framework) is None:
+        if missing[framework] is None:
             return framework
     raise RuntimeError("none of the frameworks is installed: " + ", ".join(impls.FRAMEWORKS))
 
@@ -113,8 +140,8 @@ class _Jobs:
         try:
             for name in names:
                 self.progress(name, None)
-                child = child or _Child(name.framework, self.folder, threads)
                 proof = self.proof_of(name)
+                child = child or _Child(proof.interpreter.executable, name.framework, self.folder, threads)
                 answer = child.ask(
                     {
                         "workload": name.workload,
@@ -140,10 +167,11 @@ class _Jobs:
 class _Child:
     """One process of impls.certificate."""
 
-    def __init__(self, framework: str, folder: Path, threads: int) -> None:
+    def __init__(self, python: str, framework: str, folder: Path, threads: int) -> None:
         self.log = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "impls.certificate", framework, str(threads)],
+            [python, "-m", "impls.certificate", framework, str(threads)],
+            cwd=Path(__file__).parents[1],  # another interpreter need not have this project
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -194,7 +222,7 @@ def _certificate(proof: Proof, answer: dict[str, Any]) -> Certificate:
         "workload": name.workload,
         "framework": name.framework,
         "mode": name.mode,
-        "reference": "NumPy" if kind == "kernel" else f"{reference_framework()} eager float64",
+        "reference": "NumPy" if kind == "kernel" else f"{reference_framework(proof.interpreter)} eager float64",
         "sizes": str(proof.sizes) if proof.sizes else "the case's own",
         "code_hash": code_hash(proof),
         "passed": answer["error"] is None and all(check["passed"] for check in answer["checks"]),
@@ -215,12 +243,10 @@ def code_hash(proof: Proof) -> str:
     shared = (root.glob(pattern) for pattern in ("*.py", "frameworks/*.py", "tasks/*.py", "models/__init__.py"))
     for path in sorted([*chain.from_iterable(shared), *own]):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    for distribution in VERSIONED:
-        try:
-            digest.update(f"{distribution} {version(distribution)}".encode())
-        except PackageNotFoundError:
-            continue
-    digest.update(f"{proof} {reference_framework()}".encode())
+    for distribution, installed in sorted(proof.interpreter.versions.items()):
+        digest.update(f"{distribution} {installed}".encode())
+    what = (proof.program, proof.sizes, proof.precisions, reference_framework(proof.interpreter))
+    digest.update(str(what).encode())
     return digest.hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.conditions import conditions_of, stages_of
+from reports.latencies import latencies_of, per_process, unsteady
 from reports.manifest import BadFileError, Manifest, read_json
 from reports.metrics import BY_KEY, BY_SUFFIX, Metric
 from reports.names import KERNELS
@@ -65,9 +66,10 @@ def rows_of(
     tried = {row["workload"] for row in rows if row["status"] != "n/a"}
     rows = [row for row in rows if row["suite"] != KERNELS or row["workload"] in tried]
     figures = {(*_case(row), row["phase"]) for row in rows if row["status"] == "ok"}
-    stages = stages_of(manifest)
+    stages, latencies = stages_of(manifest), latencies_of(manifest)
     for row in rows:
-        row["conditions"] = conditions_of(row, stages)
+        row["per_process"] = per_process(row, latencies)
+        row["conditions"] = conditions_of(row, stages, unsteady(row, latencies))
         row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
     return rows, left_out
 

@@ -7,6 +7,7 @@ from reports.compare import NO_DIFFERENCE_SHORT, Entry, Verdict
 from reports.conditions import taint_of
 from reports.metrics import BY_KEY
 from reports.names import framework_class, framework_title
+from reports.stats import Ratio
 from reports.tables import Row
 
 
@@ -55,10 +56,15 @@ def against_lowest(entry: Entry | None, verdict: Verdict) -> Cell:
         return Cell()
     if entry is verdict.entries[0]:
         return Cell("fastest" if verdict.state == "faster" else "lowest median")
-    if not entry.ratio.known:
-        return Cell(f"{entry.ratio.value:.2f}x", remark="too few blocks for an interval")
-    remark = "" if entry.ratio.excludes_one else NO_DIFFERENCE_SHORT
-    return Cell(f"{entry.ratio.value:.2f}x", f"[{entry.ratio.low:.2f}, {entry.ratio.high:.2f}]", remark)
+    return ratio(entry.ratio)
+
+
+def ratio(found: Ratio) -> Cell:
+    """A ratio of two times."""
+    if not found.known:
+        return Cell(f"{found.value:.2f}x", remark="too few for an interval")
+    remark = "" if found.excludes_one else NO_DIFFERENCE_SHORT
+    return Cell(f"{found.value:.2f}x", f"[{found.low:.2f}, {found.high:.2f}]", remark)
 
 
 def line(framework: str, mode: str, cells: tuple[Cell, ...], rows: list[Row]) -> Line:

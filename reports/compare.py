@@ -5,6 +5,7 @@ A ranking needs a passed certificate of every program that is compared; otherwis
 
 import math
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,7 +16,7 @@ from reports.conditions import taints_of
 from reports.formats import join
 from reports.metrics import RANKED
 from reports.names import framework_order, mode_order, phase_title, program_title
-from reports.tables import records
+from reports.tables import records, units
 
 State = Literal["faster", "tie", "withheld", "open"]
 NO_DIFFERENCE_SHORT = "no difference detectable"
@@ -32,7 +33,7 @@ class Entry:
     median: float  # seconds, as are its interval's ends
     low: float
     high: float
-    data: stats.Blocks = field(repr=False, compare=False)
+    data: stats.Units = field(repr=False, compare=False)
     ratio: stats.Ratio
     conditions: str = ""
 
@@ -84,7 +85,7 @@ def verdicts(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> list[Ve
     for row in records(frame[frame["metric"].isin(RANKED.values())]):
         groups.setdefault((row["suite"], row["workload"], row["phase"], row["size"]), []).append(row)
     found = []
-    for (suite, workload, phase, size), rows in sorted(groups.items()):
+    for (suite, workload, phase, size), rows in sorted(groups.items(), key=lambda group: _order(*group[0])):
         if all(row["status"] == "n/a" for row in rows):
             continue  # asv lists every size for every profile
         entries = _entries([row for row in rows if row["status"] == "ok"])
@@ -92,6 +93,10 @@ def verdicts(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> list[Ve
         state, sentence = _judge(best(entries)) if not problem else ("withheld", f"Ranking withheld: {problem}.")
         found.append(Verdict(suite, workload, phase, size, state, sentence, entries))
     return found
+
+
+def _order(suite: str, workload: str, phase: str, size: str) -> tuple[Any, ...]:
+    return suite, workload, list(RANKED).index(phase), size
 
 
 def withheld(workload: str, programs: list[tuple[str, str]], proofs: dict[Program, Certificate]) -> str:
@@ -111,7 +116,7 @@ def times(ratio: stats.Ratio, word: str = "") -> str:
 
 def _entries(rows: list[dict[str, Any]]) -> tuple[Entry, ...]:
     rows = sorted(rows, key=lambda row: (row["value"], framework_order(row["framework"]), mode_order(row["mode"])))
-    data = [stats.blocks(row["samples"] or [row["value"]], row["calls_per_block"]) for row in rows]
+    data = [units(row) for row in rows]
     ratios = [stats.Ratio(1.0, 1.0, 1.0)] + [stats.ratio_of_medians(mine, data[0], paired=True) for mine in data[1:]]
     return tuple(
         Entry(row["framework"], row["mode"], row["value"], row["low"], row["high"], mine, ratio, row["conditions"])
@@ -127,7 +132,7 @@ def _judge(ranking: list[Entry]) -> tuple[State, str]:
     if not others:
         return "open", f"Only {leader.title} has a figure: nothing to compare it with."
     if not all(entry.ratio.known for entry in others):
-        return "open", f"No verdict: an interval needs at least {stats.MIN_BLOCKS} blocks of samples."
+        return "open", f"No verdict: an interval needs {stats.MIN_UNITS} processes, or blocks of one process, at least."
     slower = [entry for entry in others if entry.ratio.excludes_one]
     level = [entry for entry in others if not entry.ratio.excludes_one]
     words = [" faster", *[""] * len(slower)]
@@ -145,36 +150,63 @@ class Noise:
     """How well this run can tell programs apart. Fractions, not percent."""
 
     timed: int  # programs with a latency
-    compared: int  # programs compared with themselves
+    pairs: int  # A/A pairs: programs that were timed twice, as if they were two
     false_alarms: int  # of these, intervals that exclude 1
+    smallest: float  # the smallest detectable effect: the median of what the pairs allow
+    largest: float  # and the largest
     detectable: float  # median half-width of the intervals between programs: what half of the pairs can show
     unstable: tuple[str, ...]  # programs whose median is known to worse than UNSTABLE
 
+    @property
+    def sentence(self) -> str:
+        """As in "2.3% (A/A pairs: 3)"."""
+        return f"{self.smallest:.1%} (A/A pairs: {self.pairs})" if self.pairs else "unknown"
 
-def noise(verdicts_: list[Verdict]) -> Noise:
-    """The A/A comparison of all programs of a run, each with itself as if it were two; and the intervals' widths."""
-    selves, halves, unstable = [], [], []
+
+def noise(verdicts_: list[Verdict], pairs: list[dict[str, Any]]) -> Noise:
+    """The manifest's A/A pairs, and the widths of the intervals."""
+    halves, unstable = [], []
     for verdict in verdicts_:
         for entry in verdict.entries:
             if max(entry.high - entry.median, entry.median - entry.low) > UNSTABLE * entry.median:
                 phase = phase_title(verdict.phase, verdict.suite).lower()
                 unstable.append(f"{entry.title}, {verdict.workload}, {phase}")
-            itself = stats.against_itself(entry.data)
-            selves += [itself] if itself.known else []
             other = entry.ratio.known and entry is not verdict.entries[0]
             halves += [(entry.ratio.high - entry.ratio.low) / 2 / entry.ratio.value] if other else []
-    detectable = float(pd.Series(halves).median()) if halves else math.nan
-    timed = sum(len(verdict.entries) for verdict in verdicts_)
-    return Noise(timed, len(selves), sum(itself.excludes_one for itself in selves), detectable, tuple(unstable))
+    known = [pair for pair in pairs if all(_positive(pair.get(key)) for key in ("low", "high", "ratio"))]
+    ratios = [stats.Ratio(pair["ratio"], pair["low"], pair["high"]) for pair in known]
+    effects = [stats.smallest_detectable_effect(ratio) for ratio in ratios]
+    return Noise(
+        timed=sum(len(verdict.entries) for verdict in verdicts_),
+        pairs=len(known),
+        false_alarms=sum(ratio.excludes_one for ratio in ratios),
+        smallest=median(effects) if effects else math.nan,
+        largest=max(effects, default=math.nan),
+        detectable=median(halves) if halves else math.nan,
+        unstable=tuple(unstable),
+    )
 
 
-def break_even(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+# Phase -> the metrics of its first and of its later calls.
+COMPILING = {
+    "ColdStart": ("cold_start_first_call", "inference_latency"),
+    "Training": ("training_first_call", "training_latency"),
+}
+
+
+def break_even(rows: list[dict[str, Any]], phase: str) -> dict[tuple[str, str], int]:
     """Calls after which a mode has earned back its longer first call, against eager, by (framework, mode).
 
-    rows: the latency and first-call rows of one workload and size.
+    rows: those of one workload and size; phase: one of COMPILING, else there is nothing to earn back.
     """
-    first = {_program(row): row["value"] for row in rows if row["metric"] == "cold_start_first_call"}
-    steady = {_program(row): row["value"] for row in rows if row["metric"] == "inference_latency"}
+    first, steady = (
+        {_program(row): row["value"] for row in rows if row["metric"] == metric}
+        for metric in COMPILING.get(phase, ("", ""))
+    )
     calls = {}
     for framework, mode in first.keys() & steady.keys():
         eager = (framework, "eager")

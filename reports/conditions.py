@@ -11,6 +11,7 @@ from reports.manifest import Manifest
 CLEAN, TAINTED, UNKNOWN = "clean", "tainted", "unknown"
 # What spoils a figure that is no time: other programs' load changes no score, and heat no amount of memory.
 SPOILED_BY = {"fraction": {"GPU memory errors"}, "bytes": {"swap", "memory pressure", "out of memory"}}
+DEFAULT = "default"  # how the phases of the lane with default settings begin
 COLD = ("inference", "forward")  # the stages whose first calls are the cold starts
 
 Row = dict[str, Any]
@@ -28,17 +29,21 @@ def stages_of(manifest: Manifest) -> Stages:
     return found
 
 
-def conditions_of(row: Row, stages: Stages) -> str:
-    """CLEAN, UNKNOWN (an older run does not say), or what tainted a result; '' where there is no result."""
+def conditions_of(row: Row, stages: Stages, unsteady: Iterable[str] = ()) -> str:
+    """CLEAN, UNKNOWN (an older run does not say), or what tainted a result; '' where there is no result.
+
+    unsteady: what is known of its own calls.
+    """
     if row["status"] != "ok":
         return ""
     program = f"{row['framework']}/{row['mode']}"
+    phase = row["phase"].lower().removeprefix(DEFAULT)  # measured in turns with the equalised programs
     mine = [
         stage
-        for stage in stages.get((row["workload"], row["size"], row["phase"].lower()), [])
+        for stage in stages.get((row["workload"], row["size"], phase), [])
         if stage.get("part") in (None, "", program)  # a part of a stage is one program's
     ]
-    if reasons := _unique(reason for stage in mine for reason in _reasons(stage, row["unit"])):
+    if reasons := _unique([*unsteady, *(reason for stage in mine for reason in _reasons(stage, row["unit"]))]):
         return "; ".join(reasons)
     return CLEAN if mine and all(stage.get("verdict") in (CLEAN, TAINTED) for stage in mine) else UNKNOWN
 

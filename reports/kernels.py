@@ -107,7 +107,7 @@ def kernel_details(frame: pd.DataFrame) -> Details:
     for row in records(frame[(frame["suite"] == KERNELS) & (frame["status"] != "n/a")]):
         programs.setdefault((row["workload"], row["framework"], row["mode"]), {})[row["metric"]] = row
     present = {key for rows in programs.values() for key in rows}
-    metrics = [metric for metric in METRICS if metric.key in present and metric.formula is None]
+    metrics = [metric for metric in METRICS if metric.key in present and not metric.source]
     titles = []
     for metric in metrics:
         phase = phase_title(metric.phase, KERNELS)

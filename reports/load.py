@@ -11,7 +11,7 @@ from reports.manifest import BadFileError, Manifest, in_shape, read_json, read_m
 
 COLUMNS = [
     *("suite", "workload", "framework", "mode", "size", "phase", "metric", "value", "unit"),
-    *("q25", "q75", "samples", "calls_per_block", "status", "reason", "conditions"),
+    *("q25", "q75", "samples", "calls_per_block", "per_process", "status", "reason", "conditions"),
     *("machine", "commit", "env_name", "profile", "dirty", "run_id"),
 ]
 Key = tuple[str, str, str]  # machine, commit, env_name

@@ -32,6 +32,8 @@ SHAPE: dict[str, Any] = {
     "failures": [],
     "curves": [],
     "stage_conditions": [],
+    "latencies": [],
+    "pairs": [],
     "kernels": {},
     "ceilings": {},
     "time": {},
@@ -71,7 +73,7 @@ def read_manifest(path: Path) -> Manifest:
 def in_shape(raw: Manifest) -> Manifest:
     """Every key of SHAPE with a value of its type; what has another type is treated as not recorded."""
     manifest = {key: _typed(raw.get(key), default) for key, default in SHAPE.items()}
-    for key in ("certificates", "failures", "curves", "stage_conditions"):
+    for key in ("certificates", "failures", "curves", "stage_conditions", "latencies", "pairs"):
         manifest[key] = [_texts(entry) for entry in manifest[key] if isinstance(entry, dict)]
     manifest["frameworks"] = {
         name: entry if isinstance(entry, dict) else {} for name, entry in manifest["frameworks"].items()

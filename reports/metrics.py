@@ -63,6 +63,7 @@ class Metric:
     better: Literal["lower", "higher"]
     source: str = ""  # for a derived metric: the key of the latency that it is computed from
     formula: Formula | None = None
+    less: str = ""  # for a difference of two latencies: the key of the one that is taken away from the source
 
     @property
     def phase(self) -> str:
@@ -106,6 +107,24 @@ def calls(phase: str, latency: str = "Latency", rates: tuple[Rate, ...] = IMAGES
         ),
         Metric(metric_key(phase, "peak_memory"), f"{phase}.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
         Metric(metric_key(phase, "peak_vram"), f"{phase}.track_peak_vram", "Peak VRAM", "bytes", "lower"),
+        Metric(
+            metric_key(phase, "process_vram"), f"{phase}.track_process_vram", "VRAM of the process", "bytes", "lower"
+        ),
+        Metric(metric_key(phase, "energy"), f"{phase}.track_energy", "Energy", "J", "lower"),
+    )
+
+
+def steps(phase: str) -> tuple[Metric, ...]:
+    """What is known of every phase whose calls are training steps: the parts of a step by differences."""
+    step, forward, gradient = (metric_key(phase, name) for name in ("latency", "forward", "gradient"))
+    backward, update = metric_key(phase, "backward"), metric_key(phase, "update")
+    return (
+        *calls(phase, latency="Step time"),
+        Metric(forward, f"{phase}.track_forward", "Forward and loss", "s", "lower"),
+        Metric(gradient, f"{phase}.track_gradient", "Forward, loss and backward", "s", "lower"),
+        Metric(backward, f"{phase}.backward", "Backward", "s", "lower", source=gradient, less=forward),
+        Metric(update, f"{phase}.update", "Update", "s", "lower", source=step, less=gradient),
+        Metric(metric_key(phase, "first_call"), f"{phase}.track_first_call", "First step", "s", "lower"),
     )
 
 
@@ -116,8 +135,16 @@ def metric_key(phase: str, name: str) -> str:
 
 METRICS = (
     *calls("Inference"),
+    *calls("DefaultInference"),
     *calls("Boxes"),
-    *calls("Training", latency="Step time"),
+    *steps("Training"),
+    *steps("DefaultTraining"),
+    *(
+        Metric(
+            metric_key(phase, "batch_size"), f"{phase}.track_batch_size", "Largest batch that fits", "images", "higher"
+        )
+        for phase in ("LargestInferenceBatch", "LargestTrainingBatch")
+    ),
     *calls("Forward", rates=ROOFLINE),
     *calls("GradientByInput", rates=ROOFLINE),
     *calls("GradientByWeight", rates=ROOFLINE),
@@ -132,11 +159,16 @@ METRICS = (
     Metric("fit_seconds", "Fit.track_seconds", "Training time", "s", "lower"),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
-BY_SUFFIX = {metric.suffix: metric for metric in METRICS if metric.formula is None}
+BY_SUFFIX = {metric.suffix: metric for metric in METRICS if not metric.source}
 PHASES = tuple(dict.fromkeys(metric.phase for metric in METRICS))
 
+# What runs with default settings -> the same with what would differ fixed.
+EQUALISED = {"DefaultInference": "Inference", "DefaultTraining": "Training"}
 # The phases in which programs are ranked, and the metric that ranks them.
 RANKED = {
     phase: metric_key(phase, "latency")
-    for phase in ("Inference", "Boxes", "Training", "Forward", "GradientByInput", "GradientByWeight")
+    for phase in (
+        *("Inference", "DefaultInference", "Boxes", "Training", "DefaultTraining"),
+        *("Forward", "GradientByInput", "GradientByWeight"),
+    )
 }

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports import cells, formats
+from reports import cells, formats, stats
 from reports.cells import Cell, Line
 from reports.compare import Verdict, break_even
 from reports.conditions import taints_of
-from reports.metrics import METRICS, PHASES, RANKED, Metric
+from reports.metrics import EQUALISED, METRICS, PHASES, RANKED, Metric
 from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
-from reports.tables import Row, records
+from reports.tables import Row, records, units
 
 SAME_SCORE = 1e-6  # fractions closer than this are the same count of images, summed in another order
 MANY_CALLS = 100  # from this many calls on, p99 says more than the slowest call
+Column = dict[tuple[str, str], Cell]  # (framework, mode) -> what stands there
 Programs = dict[tuple[str, str], dict[str, Row]]  # (framework, mode) -> metric -> row
 
 
@@ -58,13 +59,34 @@ def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict])
         for size in sorted({row["size"] for row in rows if row["phase"] == phase and row["status"] != "n/a"}):
             same_size = [row for row in rows if row["size"] == size]
             title = ", ".join(part for part in (phase_title(phase, suite), size_title(size)) if part)
-            pays = break_even(same_size) if phase == "ColdStart" else {}
             same_phase = [row for row in same_size if row["phase"] == phase]
-            tables.append(_table(title, same_phase, judged.get((phase, size)), pays))
+            added = {**_pays_off(same_size, phase), **_against_equalised(same_size, phase)}
+            tables.append(_table(title, same_phase, judged.get((phase, size)), added))
     return tables
 
 
-def _table(title: str, rows: list[Row], verdict: Verdict | None, pays: dict[tuple[str, str], int]) -> Table:
+def _pays_off(rows: list[Row], phase: str) -> dict[str, Column]:
+    """A column on compiling; none where it is not the question, or nothing is earned back."""
+    unit = "step" if phase == "Training" else "call"
+    counts = break_even(rows, phase)
+    cells_ = {program: Cell(f"{count:,} {unit}{'s' * (count != 1)}") for program, count in counts.items()}
+    return {"Pays off against eager after": cells_} if cells_ else {}
+
+
+def _against_equalised(rows: list[Row], phase: str) -> dict[str, Column]:
+    """For default settings a column with the ratio of their times to the equalised ones', measured in turns."""
+    if phase not in EQUALISED:
+        return {}
+    mine, others = (
+        {(row["framework"], row["mode"]): row for row in rows if row["metric"] == RANKED[one] and row["status"] == "ok"}
+        for one in (phase, EQUALISED[phase])
+    )
+    both = mine.keys() & others.keys()
+    ratios = {one: stats.ratio_of_medians(units(mine[one]), units(others[one]), paired=True) for one in both}
+    return {"Against equalised": {one: cells.ratio(found) for one, found in ratios.items()}}
+
+
+def _table(title: str, rows: list[Row], verdict: Verdict | None, added: dict[str, Column]) -> Table:
     measured = {row["metric"] for row in rows if row["status"] != "n/a"}
     metrics = [metric for metric in METRICS if metric.key in measured]
     programs: Programs = {}
@@ -72,12 +94,12 @@ def _table(title: str, rows: list[Row], verdict: Verdict | None, pays: dict[tupl
         programs.setdefault((row["framework"], row["mode"]), {})[row["metric"]] = row
     tails = ("p95", "p99") if any(len(row["samples"]) >= MANY_CALLS for row in rows) else ("p95",)
     columns = [column for metric in metrics for column in _columns(metric, tails, verdict)]
-    columns += ["Pays off against eager after"] if pays else []
+    columns += added
     lines = []
     for program in _order(programs, verdict):
         figures = programs[program]
         found = [cell for metric in metrics for cell in _cells(metric, program, figures, tails, verdict)]
-        found += [Cell(_calls(pays.get(program)))] if pays else []
+        found += [column.get(program, Cell()) for column in added.values()]
         lines.append(cells.line(*program, tuple(found), list(figures.values())))
     taints = taints_of(row["conditions"] for row in rows)
     return Table(title, tuple(columns), tuple(lines), verdict, _agreement(rows), taints)
@@ -119,10 +141,6 @@ def _cells(
         entry = next((entry for entry in verdict.entries if (entry.framework, entry.mode) == program), None)
         found.append(cells.against_lowest(entry, verdict))
     return found
-
-
-def _calls(count: int | None) -> str:
-    return "" if count is None else f"{count:,} call{'s' * (count != 1)}"
 
 
 def _is_ranked(verdict: Verdict | None) -> bool:

@@ -26,7 +26,11 @@ MODES = ("eager", "graph", "compiled")
 PHASE_TITLES = {
     "Inference": "Inference",
     "Boxes": "Decoding and suppression of boxes",
+    "DefaultInference": "Inference with default settings",
     "Training": "Training step",
+    "DefaultTraining": "Training step with default settings",
+    "LargestInferenceBatch": "Largest batch of inference",
+    "LargestTrainingBatch": "Largest batch of training",
     "ColdStart": "Cold start",
     "Accuracy": "Accuracy of the same trained weights",
     "Fit": "Training to a held-out accuracy",

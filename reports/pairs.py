@@ -1,122 +1,107 @@
-"""`evenbench compare`: two frameworks within a run, or two commits on one machine, figure by figure."""
+"""Two runs, or two frameworks of one run, figure by figure: B is judged against A."""
 
 import math
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
 
-from reports import formats, stats
-from reports.certificates import Certificate, Program, certificates
-from reports.compare import NO_DIFFERENCE, withheld
-from reports.load import Results, Run
-from reports.metrics import BY_KEY, METRICS, RANKED
-from reports.names import KERNELS, phase_title, program_title, size_title
-from reports.tables import Row, enrich, records
+from reports import stats
+from reports.comparable import Reason, is_one_run, reasons, unproven
+from reports.compare import NO_DIFFERENCE_SHORT as NO_DIFFERENCE
+from reports.metrics import BY_KEY, RANKED, Metric
+from reports.names import KERNELS
+from reports.sides import Side
+from reports.tables import Row, records
 
-Group = tuple[str, str, str]  # suite, workload, size
-
-
-class UnknownNameError(Exception):
-    """What was asked for is not there; the text names what is."""
+NOT_COMPARABLE = "not comparable"
+NONE = stats.Ratio(math.nan, math.nan, math.nan)
+Key = tuple[str, ...]  # suite, workload, size, metric and, unless frameworks are compared, framework and mode
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of the two: its run and, if frameworks are compared, which program."""
+class Figure:
+    """One figure of both sides.
 
-    title: str
-    run: Run
-    framework: str = ""
-    mode: str = ""  # '': the fastest
+    `ratio`: B's over A's, NaN without proof that both did the same work. `reason`: why they are not comparable, '' if
+    they are.
+
+    `first` and `second` are rows of the tidy table with `low` and `high`, the 95 % interval of the median.
+    """
+
+    first: Row
+    second: Row
+    ratio: stats.Ratio
+    reason: str
+
+    @property
+    def metric(self) -> Metric:
+        return BY_KEY[self.first["metric"]]
+
+    @property
+    def worsening(self) -> float:
+        """By which fraction of A's figure B's is worse; negative where it is better, NaN where there is no ratio."""
+        return self.ratio.value - 1 if self.metric.better == "lower" else 1 - self.ratio.value
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval of the ratio says so, of figures that are comparable."""
+        return not self.reason and self.ratio.excludes_one
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the whole interval lies on the bad side of 1."""
+        return self.differs and (self.ratio.low > 1) == (self.metric.better == "lower")
+
+    @property
+    def verdict(self) -> str:
+        """What B is, beside A: one of `words`, NO_DIFFERENCE or NOT_COMPARABLE."""
+        if self.reason:
+            return NOT_COMPARABLE
+        return words(self.metric)[self.is_worse] if self.differs else NO_DIFFERENCE
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of both sides, as text. `ratio` is B's over A's."""
+    """What both sides were asked for, worst first. `only_first`: how many figures A has and B was not asked for."""
 
-    workload: str
-    metric: str
-    first: str
-    second: str
-    ratio: str
-    verdict: str
-
-
-def sides(results: Results, first: str, second: str) -> tuple[Side, Side]:
-    """Resolve both names: framework, framework:mode, or the beginning of a commit. Raises UnknownNameError."""
-    frameworks = sorted({str(name) for name in results.frame["framework"]})
-    kinds = [name.partition(":")[0] in frameworks for name in (first, second)]
-    if all(kinds):
-        return _programs(results, first, second)
-    commits = [_runs_of(results, name) for name in (first, second)]
-    if not any(kinds) and all(commits):
-        for newest in commits[0]:
-            same_machine = [run for run in commits[1] if run.machine == newest.machine]
-            if same_machine:
-                return Side(first, newest), Side(second, same_machine[0])
-        raise UnknownNameError(f"{first} and {second} were not measured on the same machine")
-    stranger = next(
-        (name for name, kind, runs in zip((first, second), kinds, commits, strict=True) if not (kind or runs)), ""
-    )
-    problem = f"unknown {stranger!r}" if stranger else "compare two frameworks or two commits, not one with the other"
-    known = sorted({run.commit[:8] for run in results.runs})
-    raise UnknownNameError(f"{problem}; frameworks: {', '.join(frameworks)}; commits: {', '.join(known)}")
+    first: Side
+    second: Side
+    figures: list[Figure]
+    only_first: int
+    only_second: int
 
 
-def compare(results: Results, first: Side, second: Side) -> list[Comparison]:
-    """All figures that both sides have, workload by workload. Two runs' samples are never paired."""
-    paired = first.run.key == second.run.key
-    proofs = [certificates(side.run.manifest) for side in (first, second)]
-    frames = [enrich(results.of(first.run))]
-    frames.append(frames[0] if paired else enrich(results.of(second.run)))
-    chosen = [_rows(frame, side) for frame, side in zip(frames, (first, second), strict=True)]
-    found = []
-    for key in sorted(chosen[0].keys() & chosen[1].keys(), key=_order):
-        if BY_KEY[key[3]].formula is not None:
-            continue  # a derived figure's ratio is its source's, turned round
-        pair = (chosen[0][key], chosen[1][key])
-        titles = (first.title, second.title)
-        found.append(_comparison(pair, titles, (proofs[0], proofs[1]), paired))
-    return found
+def words(metric: Metric) -> tuple[str, str]:
+    """What a figure that differs is called, where it is better and where it is worse."""
+    if metric.unit == "s" or metric.unit.endswith("/s"):
+        return "faster", "slower"
+    if metric.unit == "fraction":
+        return "better", "worse"
+    return ("less", "more") if metric.better == "lower" else ("more", "less")
 
 
-def _programs(results: Results, first: str, second: str) -> tuple[Side, Side]:
-    run = results.runs[0]
-    frame = results.of(run)
-    found = []
-    for name in (first, second):
-        framework, _, mode = name.partition(":")
-        mine = frame[(frame["framework"] == framework) & (frame["status"] == "ok")]
-        modes = sorted({str(one) for one in mine["mode"]})
-        if mode and mode not in modes:
-            raise UnknownNameError(
-                f"no figures of {framework} in mode {mode!r}; there are: {', '.join(modes) or 'none'}"
-            )
-        if not modes:
-            raise UnknownNameError(f"the newest run has no figures of {framework}")
-        found.append(Side(name, run, framework, mode))
-    return found[0], found[1]
+def compare(first: Side, second: Side) -> Comparison:
+    """Every figure that both sides were asked for, except where both failed. Two runs' samples are never paired."""
+    why_not, paired = (reasons(first, second), unproven(first, second)), is_one_run(first, second)
+    chosen = [_rows(side) for side in (first, second)]
+    both = sorted(chosen[0].keys() & chosen[1].keys(), key=_order)
+    pairs = [(chosen[0][key], chosen[1][key]) for key in both]
+    figures = [_figure(pair, why_not, paired) for pair in pairs if "ok" in (pair[0]["status"], pair[1]["status"])]
+    only = [sum(row["status"] == "ok" for key, row in mine.items() if key not in set(both)) for mine in chosen]
+    return Comparison(first, second, sorted(figures, key=_rank), only[0], only[1])
 
 
-def _runs_of(results: Results, name: str) -> list[Run]:
-    """Runs of the commits that begin with this name, newest first; 4 digits at least, as git has it."""
-    return [run for run in results.runs if len(name) >= 4 and run.commit.startswith(name.lower())]
-
-
-Key = tuple[str, ...]  # suite, workload, size, metric and, for commits, framework and mode
-
-
-def _rows(frame: pd.DataFrame, side: Side) -> dict[Key, Row]:
-    """The side's rows that have a figure, by what they are compared on."""
-    rows = [row for row in records(frame) if row["status"] == "ok"]
+def _rows(side: Side) -> dict[Key, Row]:
+    """The side's rows that were tried, by what they are compared on. Derived ones would say the same twice."""
+    rows = [row for row in records(side.source.results.of(side.run)) if row["status"] in ("ok", "failed")]
     if not side.framework:
         return {(*_group(row), row["metric"], row["framework"], row["mode"]): row for row in rows}
     mine = [row for row in rows if row["framework"] == side.framework and side.mode in ("", row["mode"])]
-    fastest = _fastest(mine)
+    fastest = _fastest([row for row in mine if row["status"] == "ok"])
     found: dict[Key, Row] = {}
-    for row in mine:
+    for row in sorted(mine, key=lambda row: row["status"] != "ok"):  # a mode that failed only where none has a figure
         key = (*_group(row), row["metric"])
-        if key not in found or row["mode"] == fastest.get((*_group(row), row["phase"]), ""):
+        if key not in found or (row["status"] == "ok" and row["mode"] == fastest.get((*_group(row), row["phase"]), "")):
             found[key] = row
     return found
 
@@ -140,59 +125,51 @@ def _fastest(rows: list[Row]) -> dict[Key, str]:
     return modes
 
 
-def _group(row: Row) -> Group:
+def _group(row: Row) -> Key:
     return row["suite"], row["workload"], row["size"]
 
 
 def _order(key: Key) -> tuple[object, ...]:
-    metrics = [metric.key for metric in METRICS]
-    return (key[0] == KERNELS, *key[:3], metrics.index(key[3]), key[4:])
+    return (key[0] == KERNELS, *key[:3], list(BY_KEY).index(key[3]), key[4:])
 
 
-def _comparison(
-    pair: tuple[Row, Row], titles: tuple[str, str], proofs: tuple[dict[Program, Certificate], ...], paired: bool
-) -> Comparison:
-    first, second = pair
-    metric = BY_KEY[first["metric"]]
-    data = [stats.blocks(row["samples"], row["calls_per_block"]) for row in pair if row["samples"]]
-    same_program = (first["framework"], first["mode"]) == (second["framework"], second["mode"])
-    ratio = stats.Ratio(second["value"] / first["value"] if first["value"] else math.nan, math.nan, math.nan)
-    if len(data) == 2:
-        ratio = stats.ratio_of_medians(data[1], data[0], paired=paired)
-    problems = [
-        withheld(row["workload"], [(row["framework"], row["mode"])], proof)
-        for row, proof in zip(pair, proofs, strict=True)
-    ]
-    where = ", ".join(part for part in (first["workload"], size_title(first["size"])) if part)
-    return Comparison(
-        workload=f"{where}, {program_title(first['framework'], first['mode'])}" if same_program else where,
-        metric=f"{phase_title(first['phase'], first['suite'])}: {metric.title.lower()}",
-        first=_figure(first, not same_program),
-        second=_figure(second, not same_program),
-        ratio=_ratio(ratio),
-        verdict=_verdict(
-            ratio, titles[ratio.value < 1 if metric.better == "lower" else ratio.value > 1], problems, len(data) == 2
-        ),
+def _figure(pair: tuple[Row, Row], why_not: tuple[Reason, Reason], paired: bool) -> Figure:
+    units = [stats.units(row["samples"], row["calls_per_block"], row["per_process"]) for row in pair]
+    first, second = (
+        {**row, **dict(zip(("low", "high"), stats.median_interval(data), strict=True))}
+        for row, data in zip(pair, units, strict=True)
     )
+    reason, proof = (why(*pair) for why in why_not)
+    ratio = NONE if proof else _ratio(pair, units, paired)  # a ratio is a ranking
+    return Figure(first, second, ratio, reason or proof or _no_interval(pair, units, ratio))
 
 
-def _figure(row: Row, with_mode: bool) -> str:
-    unit = BY_KEY[row["metric"]].unit
-    parts = [formats.quantity(row["value"], unit), formats.interval(row["low"], row["high"], row["value"], unit)]
-    return " ".join(part for part in (*parts, f"({row['mode']})" if with_mode else "") if part)
+def _ratio(pair: tuple[Row, Row], units: list[stats.Units], paired: bool) -> stats.Ratio:
+    """B's figure over A's."""
+    first, second = (row["value"] for row in pair)
+    if not (first > 0 and math.isfinite(second)):  # memory may not have grown at all; a failure has no figure
+        return NONE
+    if not (units[0].size and units[1].size):
+        return stats.Ratio(second / first, math.nan, math.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # some samples of A may be 0: then there is no interval
+        return stats.ratio_of_medians(units[1], units[0], paired)
 
 
-def _ratio(ratio: stats.Ratio) -> str:
-    if not math.isfinite(ratio.value):
-        return "none"
-    return f"{ratio.value:.2f}" + (f" [{ratio.low:.2f}, {ratio.high:.2f}]" if ratio.known else "")
+def _no_interval(pair: tuple[Row, Row], units: list[stats.Units], ratio: stats.Ratio) -> str:
+    """Why nothing can be said of figures that are otherwise comparable."""
+    if ratio.known:
+        return ""
+    if not pair[0]["value"] > 0:
+        return "A is 0"
+    if not (units[0].size and units[1].size):
+        return "measured once"
+    if min(map(len, units)) < stats.MIN_UNITS:
+        return "too few processes or blocks for an interval"
+    return "A's samples hold 0"
 
 
-def _verdict(ratio: stats.Ratio, winner: str, problems: list[str], sampled: bool) -> str:
-    if any(problems):
-        return f"withheld: {next(problem for problem in problems if problem)}"
-    if not ratio.known:
-        return "too few blocks for a verdict" if sampled else "measured once: no verdict"
-    if not ratio.excludes_one:
-        return NO_DIFFERENCE
-    return f"{winner} is better"
+def _rank(figure: Figure) -> tuple[int, float]:
+    """What got worse comes first, the most first; then what got better, what did not change, what is not comparable."""
+    if figure.is_worse:
+        return 0, -figure.worsening
+    return (3 if figure.reason else 1 if figure.differs else 2), 0.0

@@ -1,7 +1,6 @@
 """The report: one page that needs nothing but itself, a Markdown summary and the tables."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +16,7 @@ from reports.certificates import certificates
 from reports.charts import Spec, curves_chart, kernel_chart, latency_chart
 from reports.compare import Verdict, noise, verdicts
 from reports.conditions import tally
+from reports.escape import markdown
 from reports.kernels import MANY, KernelSection, kernel_section
 from reports.load import Results, Run
 from reports.models import model_sections
@@ -60,7 +60,7 @@ def report_files(results: Results, say: Say = lambda _: None) -> dict[str, bytes
 def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> dict[str, Any]:
     proofs = certificates(run.manifest)
     judged = verdicts(frame, proofs)
-    measured_noise = noise(judged)
+    measured_noise = noise(judged, run.manifest["pairs"])
     kernels = kernel_section(frame, judged, run.manifest["ceilings"], facts)
     curves = _curves(run)
     return {
@@ -87,6 +87,7 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
         "noise": measured_noise,
         "comparisons": sum(len(verdict.entries) - 1 for verdict in judged if verdict.entries),
         "many": MANY,
+        "processes": max(map(len, frame["per_process"]), default=0),
         "stats": stats,
     }
 
@@ -155,12 +156,6 @@ def _where(verdict: Verdict) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _markdown(text: object) -> str:
-    """Text that stays text in a Markdown table cell, on a site that renders HTML in it too."""
-    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", plain)
-
-
 def _breakable(text: str) -> Markup:
     """A name that may break after its underscores, as it may after its hyphens."""
     return Markup(str(escape(text)).replace("_", "_<wbr>"))
@@ -177,7 +172,7 @@ def _environment() -> jinja2.Environment:
     )
     # NaN would be no JSON: rather no page than one whose charts do not load.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
-    environment.filters["md"] = _markdown
+    environment.filters["md"] = markdown
     environment.filters["breakable"] = _breakable
     environment.filters["date"] = _date
     environment.filters["where"] = _where

@@ -1,9 +1,10 @@
-"""Intervals without a normal distribution: the bootstrap over blocks, seeded so that a report is reproducible.
+"""Intervals without a normal distribution: the bootstrap over units, seeded so that a report is reproducible.
 
-The unit that is resampled is the *block* (one turn of every program), not the call: calls within a block share the
-state of the machine. Sources: Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems" (SC15),
+The unit that is resampled is the *process*, the noisiest level, and in a run with one process the *block* (one turn of
+every program); never the call: calls of one process share its memory's places, calls of one block the state of the
+machine. Sources: Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems" (SC15),
 rules 5 to 8; Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013) for ratios and replication;
-Hesterberg, "What Teachers Should Know About the Bootstrap" (The American Statistician 69, 2015) for few blocks.
+Hesterberg, "What Teachers Should Know About the Bootstrap" (The American Statistician 69, 2015) for few units.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ CONFIDENCE = 0.95
 RESAMPLES = 4000
 SEED = 20260101
 # With fewer than 6 pairs even a clean sweep (2 x 0.5^5 = 6 %) is no evidence at the 5 % level.
-MIN_BLOCKS = 6
+MIN_UNITS = 6
 
-Blocks = NDArray[np.float64]
+Units = NDArray[np.float64]  # shape (units, calls)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ratio of two medians; `low` and `high` are its 95 % interval, NaN where there are too few blocks for one."""
+    """Ratio of two medians; `low` and `high` are its 95 % interval, NaN where there are too few units for one."""
 
     value: float
     low: float
@@ -38,57 +39,68 @@ class Ratio:
         return self.known and not self.low <= 1.0 <= self.high
 
 
-def blocks(samples: list[float], calls_per_block: int) -> Blocks:
-    """Samples in block order -> shape (blocks, calls). An incomplete last block is left out."""
+def units(samples: list[float], calls_per_block: int, per_process: list[int] = []) -> Units:  # noqa: B006  (never changed)
+    """Samples in the order of processes and blocks -> shape (units, calls).
+
+    per_process: how many samples each process gave. Of several processes each is a unit, with as many calls as the
+    one that gave fewest; else each block is, and an incomplete last one is left out.
+    """
+    if len(per_process) > 1 and sum(per_process) == len(samples):
+        starts = np.cumsum([0, *per_process[:-1]])
+        return np.asarray([samples[start : start + min(per_process)] for start in starts], dtype=np.float64)
     calls = calls_per_block if 1 <= calls_per_block <= len(samples) else 1
     whole = len(samples) // calls * calls
     return np.asarray(samples[:whole], dtype=np.float64).reshape(-1, calls)
 
 
-def median_interval(data: Blocks) -> tuple[float, float]:
-    """95 % interval of the median over all calls, in the unit of `data`; (NaN, NaN) below MIN_BLOCKS blocks."""
-    if len(data) < MIN_BLOCKS:
+def median_interval(data: Units) -> tuple[float, float]:
+    """95 % interval of the median over all calls, in the unit of `data`; (NaN, NaN) below MIN_UNITS units."""
+    if len(data) < MIN_UNITS:
         return float("nan"), float("nan")
 
-    def statistic(rows: Blocks, axis: int) -> Blocks:  # noqa: ARG001  (scipy always passes the last axis)
+    def statistic(rows: Units, axis: int) -> Units:  # noqa: ARG001  (scipy always passes the last axis)
         return _median(data, rows)
 
     return _interval((np.arange(len(data)),), statistic)
 
 
-def ratio_of_medians(baseline: Blocks, candidate: Blocks, paired: bool) -> Ratio:
+def ratio_of_medians(baseline: Units, candidate: Units, paired: bool) -> Ratio:
     """median(baseline) / median(candidate), the speed-up of the candidate where the data are latencies.
 
-    `paired`: row i of both is the same block of the same run, so both are resampled together and what the block's
-    moment did to both (clock, neighbours) cancels. Otherwise each is resampled alone.
+    `paired`: row i of both is the same unit of the same run, measured in turns, so both are resampled together and what
+    the moment did to both (clock, neighbours) cancels. Otherwise each is resampled alone.
     """
     value = float(np.median(baseline) / np.median(candidate))
-    if min(len(baseline), len(candidate)) < MIN_BLOCKS:
+    if min(len(baseline), len(candidate)) < MIN_UNITS:
         return Ratio(value, float("nan"), float("nan"))
     if paired and len(baseline) == len(candidate):
 
-        def together(rows: Blocks, axis: int) -> Blocks:  # noqa: ARG001
+        def together(rows: Units, axis: int) -> Units:  # noqa: ARG001
             return _median(baseline, rows) / _median(candidate, rows)
 
         return Ratio(value, *_interval((np.arange(len(baseline)),), together))
 
-    def apart(rows: Blocks, others: Blocks, axis: int) -> Blocks:  # noqa: ARG001
+    def apart(rows: Units, others: Units, axis: int) -> Units:  # noqa: ARG001
         return _median(baseline, rows) / _median(candidate, others)
 
     return Ratio(value, *_interval((np.arange(len(baseline)), np.arange(len(candidate))), apart))
 
 
-def against_itself(data: Blocks) -> Ratio:
-    """A/A: one program's calls split in two halves and compared as if they were two programs.
+def difference_of_medians(more: Units, less: Units) -> tuple[float, float, float]:
+    """median(more) - median(less) with its 95 % interval, in the unit of the data; both measured in turns."""
+    value = float(np.median(more) - np.median(less))
+    if len(more) != len(less) or len(more) < MIN_UNITS:
+        return value, float("nan"), float("nan")
 
-    Halves alternate within and between blocks, so that neither always holds the first call after a turn.
-    """
-    count, calls = data.shape
-    if calls == 1:
-        return ratio_of_medians(data[0::2], data[1::2], paired=False)
-    even = data[:, : calls // 2 * 2]
-    first = (np.arange(count)[:, None] + np.arange(even.shape[1])[None, :]) % 2 == 0
-    return ratio_of_medians(even[first].reshape(count, -1), even[~first].reshape(count, -1), paired=True)
+    def together(rows: Units, axis: int) -> Units:  # noqa: ARG001
+        return _median(more, rows) - _median(less, rows)
+
+    return value, *_interval((np.arange(len(more)),), together)
+
+
+def smallest_detectable_effect(itself: Ratio) -> float:
+    """What an A/A pair tells: by how much the ratio of one program to itself may seem to differ from 1; a fraction."""
+    return max(itself.high, 1 / itself.low) - 1 if itself.known else float("nan")
 
 
 def percentile(samples: list[float], q: float) -> float:
@@ -96,16 +108,16 @@ def percentile(samples: list[float], q: float) -> float:
     return float(np.percentile(samples, q)) if samples else float("nan")
 
 
-def _median(data: Blocks, rows: Blocks) -> Blocks:
-    """Medians of resampled blocks. rows: shape (..., blocks), indices that scipy may hand over as floats."""
+def _median(data: Units, rows: Units) -> Units:
+    """Medians of resampled units. rows: shape (..., units), indices that scipy may hand over as floats."""
     picked = data[rows.astype(np.intp)]
     return np.asarray(np.median(picked.reshape(*rows.shape[:-1], -1), axis=-1))
 
 
 def _expanded(count: int) -> float:
-    """The level at which a percentile interval over `count` blocks really covers 95 % (Hesterberg's expansion).
+    """The level at which a percentile interval over `count` units really covers 95 % (Hesterberg's expansion).
 
-    A plain percentile interval is too narrow for few blocks: with 7 it calls one in ten equal pairs different.
+    A plain percentile interval is too narrow for few units: with 7 it calls one in ten equal pairs different.
     """
     tail = norm.cdf(-np.sqrt(count / (count - 1)) * t.ppf((1 + CONFIDENCE) / 2, count - 1))
     return float(1 - 2 * tail)

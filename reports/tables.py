@@ -21,6 +21,11 @@ def records(frame: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
+def units(row: Row) -> stats.Units:
+    """A row's samples by the units that intervals are made of; its one value, if that is all there is."""
+    return stats.units(row["samples"] or [row["value"]], row["calls_per_block"], row["per_process"])
+
+
 def batch_work(row: Row) -> Work:
     """All that a row itself tells of its call: the batch size."""
     return Work(batch_size(row["size"]) or math.nan)
@@ -46,7 +51,7 @@ def batch_size(size: str) -> int | None:
 
 def to_csv(frame: pd.DataFrame) -> bytes:
     """Comma-separated, UTF-8, figures in full precision; a row's samples are one JSON list."""
-    flat = frame.assign(samples=frame["samples"].map(json.dumps))
+    flat = frame.assign(**{column: frame[column].map(json.dumps) for column in ("samples", "per_process")})
     return flat.to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -59,9 +64,7 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 
 def _spread(row: Row) -> Row:
     samples = row["samples"]
-    low, high = (
-        stats.median_interval(stats.blocks(samples, row["calls_per_block"])) if samples else (math.nan, math.nan)
-    )
+    low, high = stats.median_interval(units(row)) if samples else (math.nan, math.nan)
     return {"low": low, "high": high, "p95": stats.percentile(samples, 95), "p99": stats.percentile(samples, 99)}
 
 
@@ -76,11 +79,26 @@ def _derived(rows: list[Row], work: Callable[[Row], Work]) -> list[Row]:
         by_metric.setdefault(row["metric"], []).append(row)
     derived = []
     for metric in METRICS:
+        lesser = {_program(row): row for row in by_metric.get(metric.less, [])}
         for row in by_metric.get(metric.source, []):
-            made = _rate(row, metric, work(row))
+            less = lesser.get(_program(row))
+            made = _difference(row, less, metric) if metric.less else _rate(row, metric, work(row))
             if made is not None:
                 derived.append(made)
     return derived
+
+
+def _program(row: Row) -> tuple[str, ...]:
+    return tuple(row[key] for key in ("suite", "workload", "framework", "mode", "size", "run_id"))
+
+
+def _difference(row: Row, less: Row | None, metric: Metric) -> Row | None:
+    """A part of a step: two latencies that were measured in turns, one less the other. Noise may turn it negative."""
+    if less is None or row["status"] != "ok" or less["status"] != "ok":
+        return None
+    value, low, high = stats.difference_of_medians(units(row), units(less))
+    none = dict.fromkeys(("q25", "q75", "p95", "p99"), math.nan)
+    return {**row, **none, "value": value, "low": low, "high": high, "metric": metric.key, "samples": []}
 
 
 def _rate(row: Row, metric: Metric, work: Work) -> Row | None:

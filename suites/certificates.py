@@ -27,7 +27,8 @@ def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
         profile = replace(profile, models=models, kernels=kernels)
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
-    return [ProgramName(*program) for program in found if not workloads or program.workload in workloads]
+    chosen = [program for program in found if not workloads or program.workload in workloads]
+    return list(dict.fromkeys(ProgramName(**program.names) for program in chosen))  # whatever the lane
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from reports import baseline_command
 from reports.command import compare, report
 from suites import weights_command
 from suites.probe_command import probe
@@ -154,6 +155,7 @@ def explain(
 app.add_typer(weights_command.app)
 app.command()(report)
 app.command()(compare)
+app.add_typer(baseline_command.app)
 
 
 @app.command()

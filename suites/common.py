@@ -14,7 +14,7 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 import impls
 from impls import kernels
 from suites import session
-from suites.plan import Case, Program
+from suites.plan import DEFAULT, EQUALISED, LARGEST_BATCH, Case, Program
 from suites.profiles import PROFILES, Profile, Size
 
 Samples = dict[str, Any]
@@ -24,7 +24,8 @@ class Metrics(ABC):
     """What all have in common. Parameters: workload, framework, mode and, for models, size."""
 
     phase = ""
-    version = "1"
+    lane = EQUALISED
+    version = "2"
     timeout = 7 * 24 * 3600  # the workers have time limits of their own
     rounds = 1  # repetitions are interleaved within the run
 
@@ -33,38 +34,57 @@ class Metrics(ABC):
     def params(self) -> list[list[str]]:
         """The parameters' values."""
 
-    def setup(self, workload: str, framework: str, mode: str, size: str | None = None) -> None:
+    def case(self, workload: str, framework: str, mode: str, size: str | None = None) -> Case:
+        """What is measured with these parameters."""
+        return Case(self.phase, Program(workload, framework, mode, self.lane), size)
+
+    def setup(self, *case: str) -> None:
         """Have it measured, or find out why it is not applicable (asv's n/a) or failed."""
-        case = Case(self.phase, Program(workload, framework, mode), size)
-        self._record = session.current().record(case)
+        self._record = session.current().record(self.case(*case))
 
     def _value(self, name: str) -> float:
         """One figure: the median over the processes where there are several."""
-        value = self._record[name]
+        value = self._record.get(name)
         values = value if isinstance(value, list) else [value]
         if None in values:
             raise SkipNotImplemented(f"{name} cannot be measured here")
         return float(median(values))
 
+    def _samples(self, name: str) -> Samples:
+        """Seconds of each call, in the order of the processes and their blocks."""
+        if not self._record.get(name):
+            raise SkipNotImplemented(f"the profile does not measure {name}")
+        return {"samples": self._record[name], "number": 1}
+
 
 class Latency(Metrics):
-    """Time and memory of a call."""
+    """Time, memory and energy of a call."""
 
     def track_latency(self, *case: str) -> Samples:
-        """Seconds of each call, in the order of the blocks."""
-        return {"samples": self._record["latency"], "number": 1}
+        """From the call until its result is there."""
+        return self._samples("latency")
 
     def track_peak_memory(self, *case: str) -> float:
         """Peak increment of resident memory from before the program is built until after its first call."""
         return self._value("peak_memory")
 
     def track_peak_vram(self, *case: str) -> float:
-        """Peak of allocated GPU memory."""
+        """Peak of GPU memory that the framework's allocator has handed out."""
         return self._value("peak_vram")
+
+    def track_process_vram(self, *case: str) -> float:
+        """GPU memory that the driver books for the process after its first call: the allocator's reserve included."""
+        return self._value("process_vram")
+
+    def track_energy(self, *case: str) -> float:
+        """What the counters of processor and GPU say of a call."""
+        return self._value("energy")
 
     track_latency.unit = "seconds"  # type: ignore[attr-defined]
     track_peak_memory.unit = "bytes"  # type: ignore[attr-defined]
     track_peak_vram.unit = "bytes"  # type: ignore[attr-defined]
+    track_process_vram.unit = "bytes"  # type: ignore[attr-defined]
+    track_energy.unit = "joules"  # type: ignore[attr-defined]
 
 
 class Inference(Latency):
@@ -83,6 +103,51 @@ class Training(Latency):
     """A call of train_step: a model's whole optimiser step."""
 
     phase = "training"
+
+    def track_forward(self, *case: str) -> Samples:
+        """Forward in training mode and loss."""
+        return self._samples("forward")
+
+    def track_gradient(self, *case: str) -> Samples:
+        """Forward, loss and backward."""
+        return self._samples("gradient")
+
+    def track_first_call(self, *case: str) -> float:
+        """The first step: tracing and compiling included."""
+        return self._value("first_call")
+
+    track_forward.unit = "seconds"  # type: ignore[attr-defined]
+    track_gradient.unit = "seconds"  # type: ignore[attr-defined]
+    track_first_call.unit = "seconds"  # type: ignore[attr-defined]
+
+
+class DefaultInference(Inference):
+    """A call of predict, with the settings that the framework is installed with."""
+
+    lane = DEFAULT
+
+
+class DefaultTraining(Training):
+    """A call of train_step, with the settings that the framework is installed with."""
+
+    lane = DEFAULT
+
+
+class LargestInferenceBatch(Metrics):
+    """How many images fit into memory at once."""
+
+    phase = LARGEST_BATCH["inference"]
+    unit = "images"
+
+    def track_batch_size(self, *case: str) -> float:
+        """The largest batch size that fits."""
+        return self._value("batch_size")
+
+
+class LargestTrainingBatch(LargestInferenceBatch):
+    """How many images fit into memory in a training step."""
+
+    phase = LARGEST_BATCH["training"]
 
 
 class Forward(Latency):

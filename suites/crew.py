@@ -9,7 +9,7 @@ from typing import Any
 import impls
 from impls import kernels
 from impls.kernels import BY_WEIGHT, FORWARD
-from suites.plan import Group, Program
+from suites.plan import DEFAULT, Group, Program
 from suites.profiles import Profile
 from suites.store import Run
 from suites.worker_process import WorkerError, WorkerProcess, environment
@@ -21,12 +21,13 @@ REHEARSAL = "conv2d-lenet5-3"
 class Crew:
     """Workers by name; see Group.worker for who shares one."""
 
-    def __init__(self, run: Run, group: Group, profile: Profile, python: str, threads: int) -> None:
+    def __init__(self, run: Run, group: Group, profile: Profile, python: str, threads: int, process: int = 0) -> None:
         self.run = run
         self.group = group
         self.profile = profile
         self.python = python
         self.threads = threads
+        self.process = process  # which of the profile's processes: each starts all workers afresh
         self.imports: dict[str, float] = {}  # worker -> seconds that its first start took to import the framework
         self._workers: dict[str, WorkerProcess] = {}
         self._useless: dict[str, WorkerError] = {}  # worker -> why it cannot even import its framework
@@ -50,13 +51,12 @@ class Crew:
 
         What a process does only once (thread pools, first use of a library) shall not be its first kernel's.
         """
-        for _, framework, mode in dict.fromkeys(p._replace(workload=REHEARSAL) for p in self.group.programs):
-            program = Program(REHEARSAL, framework, mode)
+        for program in dict.fromkeys(p._replace(workload=REHEARSAL) for p in self.group.programs):
             for phase in (FORWARD, BY_WEIGHT):
-                if kernels.missing(impls.WORKLOADS[REHEARSAL].facts, framework, mode, phase):
+                if kernels.missing(impls.WORKLOADS[REHEARSAL].facts, program.framework, program.mode, phase):
                     continue
                 with suppress(WorkerError):  # it will fail again where it counts
-                    request = {"program": program._asdict(), "options": {}, "size": {}, "seed": 0}
+                    request = {"program": program.names, "options": {}, "size": {}, "seed": 0}
                     self.load(program, REHEARSAL, phase=phase, **request)
                     self.ask_loaded(REHEARSAL, "drop")
 
@@ -108,21 +108,25 @@ class Crew:
         if name in self._useless:
             raise self._useless[name]
         if name not in self._workers or self._workers[name].death:
-            title = f"{self.group.name}-{name.replace('/', '-')}"
-            worker = WorkerProcess(self.python, title, self.run.log(title), environment(self.threads))
+            title = f"{self.group.name}-{name.replace('/', '-').replace(' ', '-')}"
+            threads = None if program.lane == DEFAULT else self.threads
+            worker = WorkerProcess(self.python, title, self.run.log(title), environment(threads))
             self._workers[name] = worker
             try:
-                self._introduce(name, program.framework, worker)
+                self._introduce(name, program, worker, threads)
             except WorkerError as error:
                 self._useless[name] = error
                 raise
         return self._workers[name]
 
-    def _introduce(self, name: str, framework: str, worker: WorkerProcess) -> None:
-        answer = worker.ask("import_framework", self.profile.timeout_s, framework=framework, threads=self.threads)
+    def _introduce(self, name: str, program: Program, worker: WorkerProcess, threads: int | None) -> None:
+        name_of, timeout_s = program.framework, self.profile.timeout_s
+        answer = worker.ask("import_framework", timeout_s, framework=name_of, threads=threads)
         self._count(answer)
         self.imports.setdefault(name, answer["import"])
-        self.run.manifest["frameworks"][framework].update(device=answer["device"], layout=answer["layout"])
+        found = {key: answer[key] for key in ("device", "layout")}
+        known = self.run.manifest["frameworks"][program.framework]
+        known.update({"default": found} if program.lane == DEFAULT else found)
 
     def _count(self, answer: Answer) -> Answer:
         seconds = answer.pop("measured_s", 0.0)

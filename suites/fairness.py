@@ -71,12 +71,12 @@ class Row:
     @property
     def remarks(self) -> list[str]:
         """Which cells there are not, and why."""
-        workload, framework, _ = self.program
+        workload, framework = self.program.workload, self.program.framework
         cells = zip(COLUMNS, self.comparisons, strict=True)
         return [f"- {workload}, {framework}, {column}: {why}" for column, why in cells if isinstance(why, str)]
 
     def __str__(self) -> str:
-        workload, framework, mode = self.program
+        workload, framework, mode, _ = self.program
         title = references.title(workload, framework) + (", per MAC" if self.per_mac else "")
         cells = ["n/a" if isinstance(one, str) else str(one) for one in self.comparisons]
         return table_line([workload, f"{framework} {mode}", title, *cells])
@@ -107,7 +107,7 @@ def measure(program: Program, phase: str, batch_size: int, worker: WorkerProcess
     def ask(do: str, key: str, **request: Any) -> dict[str, Any]:
         return worker.ask(do, QUICK.timeout_s, key=key, **request)
 
-    common = {"phase": phase, "program": program._asdict(), "seed": 0}
+    common = {"phase": phase, "program": program.names, "seed": 0}
     load = {
         "ours": lambda: ask("load", "ours", options=classes, size=size, **common),
         "reference": lambda: ask("load_reference", "reference", **classes, **size, **common),

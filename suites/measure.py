@@ -8,9 +8,9 @@ from typing import Any
 from hwprobe import ceilings
 from hwprobe.watch import Watch
 from impls import equivalence
-from suites import latency, learning
+from suites import capacity, interpreter, latency, learning
 from suites.crew import Crew
-from suites.plan import KERNELS, LATENCY_PHASES, Group, Program, Stage
+from suites.plan import KERNELS, LARGEST_BATCH, LATENCY_PHASES, Group, Program, Stage
 from suites.profiles import Profile
 from suites.progress import Progress
 from suites.stages import StageRun
@@ -20,6 +20,7 @@ MEASURE = {
     **dict.fromkeys(LATENCY_PHASES, latency.measure),
     "fit": learning.fit,
     "accuracy": learning.accuracy,
+    **dict.fromkeys(LARGEST_BATCH.values(), capacity.measure),
 }
 CEILING_SECONDS = 0.7  # of each framework's matrix products, and of its passes through memory
 IDENTITY = ("workload", "framework", "mode", "phase", "size")
@@ -35,14 +36,14 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     programs = group.programs
     steps = len(programs) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
-        _certify(run, programs, profile, progress)
+        _certify(run, programs, profile, python, progress)
         for process in range(profile.processes):
-            _measure_process(run, group, Crew(run, group, profile, python, threads), process, progress)
+            _measure_process(run, group, Crew(run, group, profile, python, threads, process), progress)
 
 
-def _measure_process(run: Run, group: Group, crew: Crew, process: int, progress: Progress) -> None:
+def _measure_process(run: Run, group: Group, crew: Crew, progress: Progress) -> None:
     """All stages in one set of freshly started processes."""
-    stored = run.group(group.name)
+    stored, process = run.group(group.name), crew.process
     try:
         for number, stage in enumerate(_todo(group, stored, process)):
             seed = f"{run.manifest['run_id']}/{stage.phase}/{stage.workload}/{stage.label}/{process}"
@@ -87,7 +88,7 @@ def _measure_ceilings(run: Run, crew: Crew, progress: Progress) -> None:
 
 
 def _todo(group: Group, stored: dict[str, Any], process: int) -> list[Stage]:
-    """The stages of a process that are not complete. Fit and accuracy are measured in the first process only."""
+    """The stages of a process that are not complete. What is no latency is measured in the first process only."""
     stages = [stage for stage in group.stages if process == 0 or stage.phase in LATENCY_PHASES]
     return [
         stage for stage in stages if not any(same(done, _identity(stage, process), STAGE) for done in stored["stages"])
@@ -115,14 +116,14 @@ def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:
         if same(known, record, IDENTITY):
             for key, values in record.items():
                 if isinstance(values, list):
-                    known[key] += values
+                    known[key] = known.get(key, []) + values
             return
     records.append(record)
 
 
-def _certify(run: Run, programs: list[Program], profile: Profile, progress: Progress) -> None:
+def _certify(run: Run, programs: list[Program], profile: Profile, python: str, progress: Progress) -> None:
     """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking."""
-    names = [equivalence.ProgramName(*program) for program in programs]
+    names = list(dict.fromkeys(equivalence.ProgramName(**program.names) for program in programs))
 
     def report(name: equivalence.ProgramName, certificate: dict[str, Any] | None) -> None:
         if certificate is None:
@@ -131,7 +132,8 @@ def _certify(run: Run, programs: list[Program], profile: Profile, progress: Prog
             progress.advance()
 
     start = time.monotonic()
-    for certificate in equivalence.verify(names, report, precisions=profile.precisions):
+    proven = interpreter.proofs(python)
+    for certificate in equivalence.verify(names, report, precisions=profile.precisions, interpreter=proven):
         run.certify(certificate)
     run.spend("verifying", time.monotonic() - start)
     run.save()

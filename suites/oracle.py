@@ -1,33 +1,44 @@
-"""`make oracle`: hwprobe's ceilings against a program in C that knows no framework (suites/oracle.c), in turns.
+"""`make oracle`: hwprobe's ceilings against a program in C that knows no framework (suites/oracle.c).
 
-STREAM's triad is held against the ceiling of memory: both read two arrays and write one, of the same size. The rate of
-multiply-adds in registers is the peak that no matrix product can pass; the product's share of it is shown.
+Compared is the ceiling of memory: STREAM's triad, a = b + 3 c, on arrays of one size, in the fastest framework and in
+C. Both have plain stores, as a compiler makes them of such a line; stores that pass the caches by are faster on many
+processors, but no framework has them, and they are shown apart. Of matrix products the share of the peak is shown: the
+rate of multiply-adds in registers, which none can pass. A turn's rate is the best of its runs, as a ceiling is.
+
+How fast memory is changes from process to process and from moment to moment: where the arrays lie, which cores the
+hypervisor gives, what its other guests do. So a pair is one process in C and one of each framework (suites/
+oracle_pair.py), and a ratio is of two turns of one round. All get their pages by one rule: the C library asks for huge
+ones where the system gives them on demand, for with pages of 4 KiB it is chance how far they lie apart. (The ceilings
+of `evenbench probe` are measured with the pages that any program gets.) The pair is the unit of the intervals.
+
+Where likwid-bench is on PATH, its triad is a second oracle: a process of its own beside each pair; its rate is a mean.
 """
 
+import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 import hwprobe
 from hwprobe import ceilings, conditions
 from hwprobe.ceilings_worker import array_bytes
-from suites import intervals
+from suites import intervals, oracle_pair
+from suites.oracle_pair import LIKWID, ORACLE, STREAMING, DeadError, Rates
 
 SOURCE = Path(__file__).with_name("oracle.c")
-SECONDS = 3.0  # of a turn of the oracle, and of each operation of a framework
 LIMIT = 0.05  # by which the ceiling of memory may differ
-
-
-class Rates(NamedTuple):
-    """The best of a turn."""
-
-    multiply_adds: float  # FLOP/s
-    triad: float  # bytes/s
+RATIOS = {
+    "memory": "memory, a = b + 3 c: ceiling / C",
+    "likwid": f"memory, a = b + 3 c: ceiling / {LIKWID}",
+    "streaming": "memory, in C: streaming / plain stores",
+    "product": "float32 product: ceiling / peak",
+}
 
 
 def build(folder: Path) -> Path:
@@ -38,65 +49,86 @@ def build(folder: Path) -> Path:
     return program
 
 
-def ask(program: Path, threads: int, seconds: float = SECONDS, size: int | None = None) -> Rates:
-    """One turn of the oracle, on arrays of `size` bytes (default: those of the ceilings)."""
-    arguments = [str(threads), str(size or array_bytes()), str(seconds)]
-    answer = subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout.split()
-    return Rates(float(answer[0]), float(answer[1]))
+def ratios(memory: Sequence[Rates], products: Rates, likwid: float | None) -> Rates:
+    """What a pair says, by the keys of RATIOS: of the framework that is fastest there, medians over the rounds."""
+    names = [name for name in products if name != ORACLE]
+    shares = {name: median(rates[name] / rates[ORACLE] for rates in memory) for name in names}
+    best = max(names, key=lambda name: shares[name])
+    found = {"memory": shares[best], "product": max(products[name] for name in names) / products[ORACLE]}
+    found["streaming"] = median(rates[STREAMING] / rates[ORACLE] for rates in memory)
+    return found | ({"likwid": median(rates[best] for rates in memory) / likwid} if likwid else {})
 
 
-def compare(program: Path, threads: int, turns: int) -> list[tuple[Rates, Rates]]:
-    """In each turn the ceilings of all frameworks, and the oracle before and after them: (ceilings, oracle)."""
+def summary(found: Sequence[Rates]) -> tuple[list[str], bool]:
+    """What the pairs say together, and whether the ceiling of memory is within the limit of the oracle's."""
+    lines = []
+    for key, title in RATIOS.items():
+        values = [one[key] for one in found if key in one]
+        if len(values) == len(found):
+            low, high = intervals.of_median(values)
+            lines.append(f"{title} {median(values):.2f} [{low:.2f}, {high:.2f}]")
+    return lines, abs(median(one["memory"] for one in found) - 1) <= LIMIT
+
+
+def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], threads: int, pairs: int) -> list[Rates]:
+    """The ratios of each pair; its rates, and who does not answer, are printed. Raises DeadError."""
+    order, size = random.Random(0), _size(facts, len(frameworks) + 1)
+    has_avx = "avx2" in (facts["cpu"]["instruction_sets"]["value"] or [])
     found = []
-    for number in range(turns):
-        before = ask(program, threads)
-        report = ceilings.measure(threads, budget_s=SECONDS)
-        after = ask(program, threads)
-        flops, passes = ceilings.peak_flops(report, "float32"), ceilings.peak_bandwidth(report)
-        if flops is None or passes is None:
-            raise RuntimeError("; ".join(f"{row['framework']}: {row['message']}" for row in report["failures"]))
-        best = Rates(*(max(pair) for pair in zip(before, after, strict=True)))
-        found.append((Rates(flops["flops_per_s"], passes["bytes_per_s"]), best))
-        print(f"turn {number + 1}: {_told(*found[-1])}", flush=True)
+    for number in range(1, pairs + 1):
+        with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
+            memory, products, remarks = oracle_pair.rounds(oracle, frameworks, threads, size, Path(folder), order)
+        if len(products) == 1:
+            raise DeadError("; ".join(remarks))
+        likwid = oracle_pair.likwid(threads, size, has_avx)
+        rates = {name: median(rates[name] for rates in memory) for name in sorted(memory[0])}
+        rates |= {LIKWID: likwid} if likwid else {}
+        print(f"pair {number}: {_told(rates)} GB/s; {_told(products)} GFLOP/s", *remarks, sep="\n", flush=True)
+        found.append(ratios(memory, products, likwid))
     return found
 
 
-def _told(ours: Rates, theirs: Rates) -> str:
-    products = f"{ours.multiply_adds / 1e9:.0f} of {theirs.multiply_adds / 1e9:.0f} GFLOP/s"
-    return f"{products}, {ours.triad / 1e9:.1f} of {theirs.triad / 1e9:.1f} GB/s"
+def _size(facts: Mapping[str, Any], processes: int) -> int:
+    """Bytes of an array: as the ceilings have it, but all of a pair take no more than a quarter of what is free."""
+    free = facts["memory"]["available"]["value"]
+    return min(array_bytes(), free // (4 * 3 * processes)) if isinstance(free, int) else array_bytes()
 
 
-def summary(found: list[tuple[Rates, Rates]]) -> tuple[list[str], bool]:
-    """What the turns say together, and whether the ceiling of memory is within the limit of the oracle's."""
-    lines, medians = [], {}
-    for name, title in (("triad", "memory, a = b + 3 c"), ("multiply_adds", "float32 product, of the peak")):
-        ratios = [getattr(ours, name) / getattr(theirs, name) for ours, theirs in found]
-        low, high = intervals.of_median(ratios)
-        medians[name] = median(ratios)
-        lines.append(f"{title}: ceiling / oracle {medians[name]:.2f} [{low:.2f}, {high:.2f}]")
-    return lines, abs(medians["triad"] - 1) <= LIMIT
+def _told(rates: Rates) -> str:
+    return ", ".join(f"{name} {rate / 1e9:.3g}" for name, rate in rates.items())
 
 
-def main(turns: Annotated[int, typer.Option(help="Turns of both.", min=2)] = 5) -> None:
+def main(pairs: Annotated[int, typer.Option(help="Pairs of new processes.", min=2)] = 6) -> None:
     """Hold the ceilings against a program in C, in turns, and print the ratios with their 95 % intervals.
 
-    Exit codes: 0 memory is within 5 %; 2 no C compiler with OpenMP; 3 it is not.
+    Exit codes: 0 memory is within 5 %; 1 a program ended; 2 no C compiler with OpenMP, or no framework; 3 it is not.
 
-    Example: python -m suites.oracle --turns 7
+    Example: python -m suites.oracle --pairs 12
     """
-    threads = hwprobe.usable_cpus()
+    facts, threads = hwprobe.collect(), hwprobe.usable_cpus()
+    frameworks = [name for name, package in ceilings.PACKAGES.items() if facts["software"][package]["value"]]
+    if not frameworks:
+        _leave("no framework is installed here", 2)
     with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
         try:
-            program = build(Path(folder))
+            oracle = build(Path(folder))
         except (OSError, subprocess.CalledProcessError):
-            print("evenbench: the oracle needs cc with -fopenmp (Debian, Ubuntu: apt-get install gcc)", file=sys.stderr)
-            raise typer.Exit(2) from None
+            _leave("the oracle needs cc with -fopenmp (Debian, Ubuntu: apt-get install gcc)", 2)
         before = conditions.collect()
-        lines, is_close = summary(compare(program, threads, turns))
+        try:
+            found = compare(oracle, facts, frameworks, threads, pairs)
+        except DeadError as error:
+            _leave(str(error), 1)
         taints = conditions.compare(before, conditions.collect())
-    print("\n".join([f"{threads} threads, {turns} turns; 95 % bootstrap intervals of the medians", *lines]))
+    lines, is_close = summary(found)
+    print("\n".join([f"{threads} threads, {pairs} pairs; 95 % bootstrap intervals of the medians", *lines]))
     print("\n".join(f"tainted: {taint['reason']}" for taint in taints), end="\n" if taints else "")
     raise typer.Exit(0 if is_close else 3)
+
+
+def _leave(why: str, code: int) -> NoReturn:
+    print(f"evenbench: {why}", file=sys.stderr)
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,35 @@ from suites.profiles import Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
 LATENCY_PHASES = ("inference", "boxes", "training", *kernels.PHASES)
+LARGEST_BATCH = {"inference": "largest inference batch", "training": "largest training batch"}
+# Lanes: settings that would differ are fixed; everything as it was installed; equalised once more, for an A/A pair.
+EQUALISED, DEFAULT, AGAIN = "equalised", "default", "again"
 
 
 class Program(NamedTuple):
-    """A workload in one framework's execution mode."""
+    """A workload in one framework's execution mode, in a lane."""
 
     workload: str
     framework: str
     mode: str
+    lane: str = EQUALISED
 
     @property
     def label(self) -> str:
         """Which of a workload's programs."""
-        return f"{self.framework}/{self.mode}"
+        lane = "" if self.lane == EQUALISED else f" {self.lane}"
+        return f"{self.framework}/{self.mode}{lane}"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What impls knows it by."""
+        return {"workload": self.workload, "framework": self.framework, "mode": self.mode}
 
 
 class Case(NamedTuple):
     """Of what asv asks for results. size is None for kernels, whose sizes belong to the workload."""
 
-    phase: str  # one of LATENCY_PHASES, "cold start", "fit" or "accuracy"
+    phase: str  # one of LATENCY_PHASES, "cold start", "fit", "accuracy" or one of LARGEST_BATCH
     program: Program
     size: str | None
 
@@ -52,7 +62,14 @@ class Stage(NamedTuple):
 
     def row(self, program: Program) -> dict[str, str | None]:
         """What identifies the stage's result of one program wherever results are stored."""
-        return {**program._asdict(), "phase": self.phase, "size": self.label}
+        return row(Case(self.phase, program, self.label))
+
+
+def row(case: Case) -> dict[str, str | None]:
+    """What identifies a result: lanes are phases of their own there, as in "default inference"."""
+    lane = case.program.lane
+    phase = case.phase if lane == EQUALISED else f"{lane} {case.phase}"
+    return {**case.program.names, "phase": phase, "size": case.size}
 
 
 @dataclass(frozen=True)
@@ -70,9 +87,11 @@ class Group:
     def worker(self, program: Program) -> str:
         """The name of the process that runs a program.
 
-        Every program of a model has its own, so that each cold start is one; kernels share one per framework.
+        Every program of a model has its own, so that each cold start is one; kernels share one per framework and lane.
         """
-        return program.framework if self.name == KERNELS else program.label
+        if self.name != KERNELS:
+            return program.label
+        return program.framework if program.lane == EQUALISED else f"{program.framework} {program.lane}"
 
 
 def group_of(workload: str) -> str:
@@ -87,12 +106,21 @@ def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted =
         make = _kernel if group_of(name) == KERNELS else _model
         found = make(name, profile, missing, wanted)
         stages.setdefault(group_of(name), []).extend(stage for stage in found if stage.programs)
-    return {name: Group(name, tuple(found)) for name, found in stages.items()}
+    return {name: Group(name, _with_pair(found)) for name, found in stages.items()}
+
+
+def _with_pair(stages: list[Stage]) -> tuple[Stage, ...]:
+    """An A/A pair in each group: its first timed stage runs its first program twice, in two processes."""
+    for index, stage in enumerate(stages):
+        if stage.phase in LATENCY_PHASES:
+            twin = stage.programs[0]._replace(lane=AGAIN)
+            return (*stages[:index], stage._replace(programs=(*stage.programs, twin)), *stages[index + 1 :])
+    return tuple(stages)
 
 
 def offered(case: Case, profile: Profile) -> str | None:
     """Why a profile has no such case, None if it has."""
-    workload, framework, mode = case.program
+    workload, framework, mode, lane = case.program
     if mode not in impls.MODES[framework]:
         return f"{framework} has no mode {mode}"
     if case.phase == "boxes" and (reason := boxes.missing(framework, mode)):
@@ -107,10 +135,15 @@ def offered(case: Case, profile: Profile) -> str | None:
         "inference": profile.inference_sizes,
         "boxes": profile.inference_sizes,
         "training": profile.training_sizes,
+        **dict.fromkeys(LARGEST_BATCH.values(), profile.largest_batch_sizes),
     }.get(case.phase, profile.fit_sizes)
     modes = profile.kernel_modes if kernel else profile.modes
     if mode not in modes[framework]:
         return f"the profile {profile.name} does not run {framework} in mode {mode}"
+    if lane == DEFAULT and (reason := _not_usual(case.program, profile)):
+        return reason
+    if case.phase in LARGEST_BATCH.values() and mode != profile.first_mode(framework):
+        return f"the largest batch is sought in mode {profile.first_mode(framework)} alone"
     if not kernel and case.size not in [size.label for size in sizes_of(workload)]:
         return f"the profile {profile.name} has no {case.phase} at {case.size}"
     return None
@@ -126,6 +159,14 @@ def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], want
     return [stage(kernels.FORWARD, "cold start"), *(stage(phase) for phase in kernels.PHASES[1:])]
 
 
+def _not_usual(program: Program, profile: Profile) -> str | None:
+    """Why a program is not measured with default settings, None if it is."""
+    if not profile.default_modes:
+        return f"the profile {profile.name} does not measure default settings"
+    usual = profile.default_modes[program.framework]
+    return None if program.mode in usual else f"default settings are measured in mode {', '.join(usual)} alone"
+
+
 def _missing(phase: str, program: Program) -> str | None:
     """Why a kernel has no such program, None if it has."""
     case = impls.WORKLOADS[program.workload].facts
@@ -136,8 +177,10 @@ def _missing(phase: str, program: Program) -> str | None:
 
 def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
     programs = _programs(name, profile.modes, missing)
+    defaults = [p._replace(lane=DEFAULT) for p in programs if not _not_usual(p, profile)]
+    first = [p for p in programs if p.mode == profile.first_mode(p.framework)]
 
-    def stage(size: Size, *phases: str) -> Stage:
+    def stage(size: Size, *phases: str, programs: list[Program] = programs) -> Stage:
         found = [p for p in programs if any(wanted(Case(phase, p, size.label)) for phase in phases)]
         if phases[0] == "boxes":
             found = [p for p in found if not boxes.missing(p.framework, p.mode)]
@@ -145,13 +188,15 @@ def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wante
 
     cold = profile.cold_sizes(name)
     stages = [
-        stage(size, "inference", "cold start") if size in cold else stage(size, "inference")
+        stage(size, *(("inference", "cold start") if size in cold else ("inference",)), programs=programs + defaults)
         for size in profile.inference_sizes(name)
     ]
     model = impls.WORKLOADS[name].model
     if model and model.task == "detection":
         stages += [stage(size, "boxes") for size in profile.inference_sizes(name)]
-    stages += [stage(size, "training") for size in profile.training_sizes(name)]
+    stages += [stage(size, "training", programs=programs + defaults) for size in profile.training_sizes(name)]
+    for size in profile.largest_batch_sizes(name):
+        stages += [stage(size, phase, programs=first) for phase in LARGEST_BATCH.values()]
     if model and model.task == "classification":
         (size,) = profile.fit_sizes(name)
         stages += _learning(stage(size, "fit"), stage(size, "accuracy"), profile)

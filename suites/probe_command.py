@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hwprobe.__main__ import check_usage
 from hwprobe.__main__ import probe as probe_of_hwprobe
 
 Option = Annotated[
@@ -22,6 +23,7 @@ def _with_option(command: Callable[..., None]) -> Callable[..., None]:
             from suites import machine_file
             from suites.plugins import machine
 
+            check_usage(**options)  # whoever is refused finds nothing written
             machine.write_facts()
             print(f"evenbench: {machine_file.SHOWN} knows this machine's GPU, VRAM and usable cores", file=sys.stderr)
         command(**options)

@@ -31,20 +31,25 @@ class Profile:
     name: str
     models: tuple[str, ...]
     kernels: tuple[str, ...]
-    blocks: int  # in each, every program of a workload takes its turn once, in random order
-    kernel_blocks: int
+    blocks: int  # of a process; in each, every program of a workload takes its turn once, in random order
+    kernel_blocks: int  # of a process
     calls_per_block: int  # measured calls of one turn
     warmup_calls: int  # discarded after the first call, before the first block
-    processes: int  # how often all that is started afresh
+    processes: int  # how often all that is started afresh: 1, or enough for intervals over processes
     modes: Modes  # of models
     kernel_modes: Modes
     inference_batches: tuple[int, ...]  # at the paper's image size
     small_training_batch: int  # at the model's small image size, which is 32 px or little more
     training_batches: tuple[int, ...]  # at the paper's image size
     precisions: tuple[str, ...]  # of the certificates; float64 is always one, measured is float32
+    default_modes: Modes  # framework -> modes that are also measured with the settings that it is installed with
+    training_parts: bool  # time forward and backward of a training step apart, too
+    largest_batch: int  # batch size beyond which the largest one that fits is not sought; 0: it is not sought at all
     fit_steps: int
     fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
-    stage_limit_s: float  # measured calls of one workload and size beyond which there are fewer blocks
+    stage_limit_s: (
+        float  # measured calls of one workload and size, all processes together, beyond which blocks are fewer
+    )
     kernel_limit_s: float  # a call of a kernel beyond which it is left out
     settle_calls: int = 1  # discarded at the start of a turn of short calls: the caches hold another program's data
     digits: int = 10  # classes of the training of classification; everything else has the paper's
@@ -68,6 +73,10 @@ class Profile:
         full = (Size(_model(workload).image_size, batch) for batch in self.training_batches)
         return (Size(_model(workload).small_size, self.small_training_batch), *full)
 
+    def largest_batch_sizes(self, workload: str) -> tuple[Size, ...]:
+        """Where the search for the largest batch begins."""
+        return (Size(_model(workload).image_size, 1),) if self.largest_batch else ()
+
     def fit_sizes(self, workload: str) -> tuple[Size, ...]:
         """The size of a classifier's training on the digits, and of its evaluation there."""
         return self.training_sizes(workload)[:1]
@@ -78,6 +87,14 @@ class Profile:
         return self.digits if model.task == "classification" and phase != "inference" else model.num_classes
 
 
+# The mode in which a framework's users meet it first.
+USUAL_MODES = {
+    "pytorch": ("eager",),
+    "tensorflow": ("graph",),
+    "keras-tensorflow": ("graph",),
+    "keras-torch": ("eager",),
+    "keras-jax": ("compiled",),
+}
 # One of each kind of shape, small enough that all programs' three phases take some seconds.
 FEW_KERNELS = (
     "conv2d-7x7-stride2",
@@ -112,24 +129,15 @@ QUICK = Profile(
     calls_per_block=2,
     warmup_calls=1,
     processes=1,
-    modes={
-        "pytorch": ("eager",),
-        "tensorflow": ("graph",),
-        "keras-tensorflow": ("graph",),
-        "keras-torch": ("eager",),
-        "keras-jax": (),  # whose compiling takes minutes a model
-    },
-    kernel_modes={
-        "pytorch": ("eager",),
-        "tensorflow": ("graph",),
-        "keras-tensorflow": ("graph",),
-        "keras-torch": ("eager",),
-        "keras-jax": ("compiled",),
-    },
+    modes={**USUAL_MODES, "keras-jax": ()},  # whose compiling takes minutes a model
+    kernel_modes=USUAL_MODES,
     inference_batches=(1,),
     small_training_batch=32,
     training_batches=(),
     precisions=("float64", "float32"),
+    default_modes={},
+    training_parts=False,
+    largest_batch=0,
     fit_steps=120,
     fit_all=False,
     stage_limit_s=60,
@@ -148,17 +156,20 @@ STANDARD = Profile(
         "unet",
     ),
     kernels=impls.NAMED_KERNELS,
-    blocks=15,
-    kernel_blocks=30,
+    blocks=6,
+    kernel_blocks=6,
     calls_per_block=3,
     warmup_calls=3,
-    processes=1,
+    processes=6,
     modes=impls.MODES,
     kernel_modes=impls.MODES,
     inference_batches=(1,),
     small_training_batch=32,
     training_batches=(8,),
     precisions=("float64", "float32", "bfloat16"),
+    default_modes=USUAL_MODES,
+    training_parts=True,
+    largest_batch=64,
     fit_steps=150,
     fit_all=True,
     stage_limit_s=300,
@@ -170,17 +181,20 @@ FULL = Profile(
     # The auxiliary head exists in training alone, on images that no training on digits has.
     models=tuple(name for name in impls.MODELS if name != "inception_v3_aux"),
     kernels=impls.KERNELS,
-    blocks=20,
-    kernel_blocks=40,
+    blocks=8,
+    kernel_blocks=8,
     calls_per_block=5,
     warmup_calls=5,
-    processes=3,
+    processes=8,
     modes=impls.MODES,
     kernel_modes=impls.MODES,
     inference_batches=(1, 8),
     small_training_batch=32,
     training_batches=(8,),
     precisions=("float64", "float32", "bfloat16"),
+    default_modes=USUAL_MODES,
+    training_parts=True,
+    largest_batch=1024,
     fit_steps=300,
     fit_all=True,
     stage_limit_s=1200,

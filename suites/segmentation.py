@@ -21,6 +21,34 @@ class Training(common.Training):
     param_names = NAMES
 
 
+class DefaultInference(common.DefaultInference):
+    """The same with the settings that the framework is installed with."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.inference_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class DefaultTraining(common.DefaultTraining):
+    """One optimiser step with the settings that the framework is installed with."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.training_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class LargestInferenceBatch(common.LargestInferenceBatch):
+    """The largest batch of inference."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.largest_batch_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class LargestTrainingBatch(common.LargestTrainingBatch):
+    """The largest batch of training."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.largest_batch_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
 class ColdStart(common.ColdStart):
     """Import, build and first call in a fresh process."""
 

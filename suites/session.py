@@ -37,7 +37,7 @@ class Session:
         if name not in self._complete:
             measure(self.run, self.groups[name], self.profile, self.python, self.threads)
             self._complete[name] = self.run.group(name)
-        row = {**case.program._asdict(), "phase": case.phase, "size": case.size}
+        row = plan.row(case)
         group = self._complete[name]
         for failure in (failure for stage in group["stages"] for failure in stage["failures"]):
             if same(failure, row, row):

@@ -9,7 +9,7 @@ from typing import Any
 from hwprobe.watch import Watch
 from impls.kernels import FORWARD
 from suites.crew import Crew
-from suites.plan import KERNELS, Program, Stage
+from suites.plan import EQUALISED, KERNELS, Case, Program, Stage, row
 from suites.profiles import Profile
 from suites.progress import Progress
 from suites.worker_process import WorkerError
@@ -48,6 +48,11 @@ class StageRun:
         cold = size is None or size in self.profile.cold_sizes(self.stage.workload)
         return cold and self.stage.phase in ("inference", FORWARD)
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first of the profile's processes: the one that measures memory."""
+        return self.crew.process == 0
+
     def key(self, program: Program) -> str:
         """The name of a loaded program in its worker."""
         return f"{self.stage.workload}/{self.stage.phase}/{self.stage.label}/{program.label}"
@@ -55,9 +60,9 @@ class StageRun:
     def arguments(self, program: Program) -> Record:
         """What a worker has to know to build a program and its inputs."""
         if self.stage.size is None:
-            return {"program": program._asdict(), "options": {}, "size": {}, "seed": self.profile.seed}
+            return {"program": program.names, "options": {}, "size": {}, "seed": self.profile.seed}
         return {
-            "program": program._asdict(),
+            "program": program.names,
             "options": {"num_classes": self.profile.num_classes(self.stage.workload, self.stage.phase)},
             "size": self.stage.size._asdict(),
             "seed": self.profile.seed,
@@ -80,7 +85,7 @@ class StageRun:
             self._fail(program, self.stage.phase, error.kind, error.message, error.stderr)
             if going_on is not None:
                 going_on.pop(program, None)
-            elif self.is_cold:
+            elif self.is_cold and program.lane == EQUALISED:
                 self._fail(program, "cold start", error.kind, error.message, error.stderr)
 
     def leave_out(self, program: Program, why: str, phase: str | None = None) -> None:
@@ -88,5 +93,5 @@ class StageRun:
         self._fail(program, phase or self.stage.phase, "n/a", why, [])
 
     def _fail(self, program: Program, phase: str, kind: str, message: str, stderr: list[str]) -> None:
-        what = {"phase": phase, "stage": self.stage.phase, "kind": kind, "message": message, "stderr": stderr}
-        self.failures.append({**self.stage.row(program), **what})
+        what = {"stage": self.stage.phase, "kind": kind, "message": message, "stderr": stderr}
+        self.failures.append({**row(Case(phase, program, self.stage.label)), **what})

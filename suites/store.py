@@ -15,11 +15,18 @@ from typing import Any
 import psutil
 
 from hwprobe.private import scrub
-from suites.files import read_json, write_json
+from suites import noise
+from suites.files import read_json, stated, write_json
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
 PROGRAM = ("workload", "framework", "mode")
+INHERITED = ("certificates", "failures", "curves", "stage_conditions", "latencies", "pairs")
+LATENCY = (*PROGRAM, "phase", "size", "stage", "calls", "unstable")
+
+
+class RefusedError(Exception):
+    """What is on disk must not be touched; the message is one line."""
 
 
 class Run:
@@ -47,12 +54,20 @@ class Run:
         self.manifest["time"][f"{kind}_s"] += seconds
 
     def group(self, name: str) -> Record:
-        """The measurements of a group of programs: its stages and their records."""
-        stored = read_json(self._group_path(name))
-        return stored or {"schema_version": SCHEMA_VERSION, "group": name, "stages": [], "records": []}
+        """The measurements of a group of programs: its stages and their records.
+
+        Raises RefusedError where they are broken, which nothing of this program leaves behind.
+        """
+        path = self._group_path(name)
+        if not path.exists():
+            return {"schema_version": SCHEMA_VERSION, "group": name, "stages": [], "records": []}
+        stored = read_json(path)
+        if not isinstance(stored, dict):
+            raise RefusedError(f"{path} is broken: move it away, and its group is measured again")
+        return stored
 
     def save_group(self, group: Record) -> None:
-        """Write the measurements of a group, then the manifest, which repeats failures, curves and conditions."""
+        """Write the measurements of a group, then the manifest, which repeats what a report needs of them."""
         write_json(self._group_path(group["group"]), group)
         self._repeat(group)
         self.save()
@@ -70,10 +85,12 @@ class Run:
         self.manifest["certificates"] = [*kept, {**certificate, "error": error and scrub(error)}]
 
     def _repeat(self, group: Record) -> None:
-        """Put a group's failures, curves and conditions in place of what was inherited of the same stages."""
+        """Put what a report needs of a group in place of what was inherited of the same stages."""
         stages = {(stage["workload"], stage["phase"]) for stage in group["stages"]}
         rows = {key: [row for stage in group["stages"] for row in stage[key]] for key in ("failures", "curves")}
         rows["stage_conditions"] = [_conditions(stage) for stage in group["stages"]]
+        rows["latencies"] = [{key: row[key] for key in LATENCY} for row in group["records"] if "calls" in row]
+        rows["pairs"] = noise.pairs(group["records"], self.manifest["profile"]["calls_per_block"])
         for key, mine in rows.items():
             others = [row for row in self.manifest[key] if (row["workload"], row.get("stage")) not in stages]
             self.manifest[key] = others + mine
@@ -95,7 +112,7 @@ def create(runs: Path, identity: Record, settings: Record) -> Run:
     """
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     before = _newest(runs, identity) or {}
-    inherited = {key: before.get(key, []) for key in ("certificates", "failures", "curves", "stage_conditions")}
+    inherited = {key: before.get(key, []) for key in INHERITED}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
@@ -113,11 +130,16 @@ def create(runs: Path, identity: Record, settings: Record) -> Run:
     return run
 
 
-def adopt(runs: Path, identity: Record, benchmarks: list[str]) -> Run | None:
-    """The newest run of the same, to go on with: if it was interrupted, nobody goes on with it, and it was asked for
-    the same benchmarks."""
+def interrupted(runs: Path, identity: Record) -> Record | None:
+    """The manifest of the newest run of the same, if it was interrupted and nobody goes on with it."""
     manifest = _newest(runs, identity)
-    if manifest is None or manifest["finished_at"] or manifest["benchmarks"] != benchmarks or _alive(manifest["owner"]):
+    return None if manifest is None or manifest["finished_at"] or _alive(manifest["owner"]) else manifest
+
+
+def adopt(runs: Path, identity: Record, benchmarks: list[str]) -> Run | None:
+    """The interrupted run of the same, to go on with, if it was asked for the same benchmarks."""
+    manifest = interrupted(runs, identity)
+    if manifest is None or manifest["benchmarks"] != benchmarks:
         return None
     manifest["owner"] = _owner()
     run = Run(runs / manifest["run_id"], manifest)
@@ -125,6 +147,20 @@ def adopt(runs: Path, identity: Record, benchmarks: list[str]) -> Run | None:
         run.save_group(run.group(path.stem))  # it may have been killed before the manifest knew of them
     run.save()
     return run
+
+
+def refuse_newer(folder: Path, kinds: Mapping[str, tuple[str, int]]) -> None:
+    """Raise RefusedError, one line, if a newer program has written into a folder: this one would spoil its results.
+
+    kinds: pattern of files -> the key under which they state their version, and the newest that is known.
+    """
+    for pattern, (key, known) in kinds.items():
+        for path in sorted(folder.glob(pattern)):
+            version = stated(path, key)
+            if version is not None and not (isinstance(version, int) and version <= known):
+                raise RefusedError(
+                    f"{path} is of a newer evenbench or asv ({key} {version}, known is {known}): nothing was written"
+                )
 
 
 def source_hash(root: Path) -> str:

@@ -10,13 +10,20 @@ from impls.equivalence import cache_folder
 
 def path(workload: str, recipe: dict[str, Any]) -> Path:
     """The file for weights that were trained by a recipe: code, versions, steps, sizes and seed."""
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    return cache_folder() / "trained" / f"{workload}-{recipe['steps']}steps-{digest}.npz"
+    stem = f"{workload}-{recipe['steps']}steps-{_hash(recipe['versions'])}"
+    return cache_folder() / "trained" / f"{stem}-{_hash(recipe)}.npz"
 
 
 def discard_others(kept: Path) -> None:
-    """Delete the weights that older code or versions left for the same workload and steps."""
+    """Delete the weights that older code left for the same workload, steps and versions.
+
+    Those of other versions stay: environments that are measured in turns would train anew each time.
+    """
     stem = kept.name.rpartition("-")[0]
     for other in kept.parent.glob(f"{stem}-*.npz"):
         if other != kept:
             other.unlink(missing_ok=True)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 
 import impls
+from hwprobe import gpu_process
+from hwprobe.energy import Meter
 from impls import kernels
 from suites import memory
 from suites.files import write_npz
@@ -30,14 +32,18 @@ Answer = dict[str, Any]
 # Phase -> whose example it runs on; a kernel's phases run on what predict does.
 PURPOSES = {"inference": "predict", "training": "train", "boxes": "boxes"}
 GRADIENTS = kernels.PHASES[1:]
+STEPS = {"training": "train_step", "training loss": "training_loss", "training gradient": "training_gradient"}
 Report = Callable[[int, int], None]  # how many steps are done, of how many
 
 runtime: Any = None  # the framework's, once it is imported
 programs: dict[str, tuple[Any, tuple[Any, ...]]] = {}  # key -> program, its inputs on the device
 
 
-def import_framework(framework: str, threads: int) -> Answer:
-    """Import the framework: the first part of the cold start. NumPy is imported already."""
+def import_framework(framework: str, threads: int | None) -> Answer:
+    """Import the framework: the first part of the cold start. NumPy is imported already.
+
+    threads: None leaves every setting as it is installed.
+    """
     global runtime
     start = time.perf_counter()
     runtime = impls.runtime(framework)
@@ -62,6 +68,8 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     """
     workload = program["workload"]
     arrays = impls.example(workload, PURPOSES.get(phase, "predict"), **size, **options, seed=seed)
+    # Seeded in float64, of which a large batch would fill the memory that is measured.
+    arrays = tuple(array.astype(np.float32) if array.dtype.kind == "f" else array for array in arrays)
     weights = impls.initial_weights(workload, **options, seed=seed) if phase != "boxes" else {}
     if hasattr(runtime, "reset_peak_memory"):
         runtime.reset_peak_memory()
@@ -89,12 +97,14 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
 
     peak_memory = memory.increment(before)
     peak_vram = runtime.peak_memory()
+    process_vram = gpu_process.used_vram(os.getpid())["value"]
     programs[key] = (built, inputs)
     return {
         "build": build,
         "first_call": first_call,
         "peak_memory": peak_memory,
         "peak_vram": peak_vram,
+        "process_vram": process_vram,
         "measured_s": build + first_call,
     }
 
@@ -156,7 +166,10 @@ def warm_up(key: str, phase: str, calls: int) -> Answer:
 
 
 def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
-    """One turn: seconds of each call, from the call until the device has finished; CPUs that were busy meanwhile."""
+    """One turn: seconds of each call, from the call until the device has finished.
+
+    Also the CPUs that were busy, and what was compiled meanwhile: nothing, if this is a steady state.
+    """
     program, inputs = programs[key]
     call = _call(program, phase)
     for _ in range(settle_calls):
@@ -164,6 +177,7 @@ def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
     runtime.synchronize()
     gc.collect()
     gc.disable()
+    compilations = runtime.compilations()
     started, cpu_s = time.monotonic(), time.process_time()
     samples = []
     try:
@@ -176,7 +190,47 @@ def measure(key: str, phase: str, calls: int, settle_calls: int) -> Answer:
     finally:
         gc.enable()
     cpus = (time.process_time() - cpu_s) / (time.monotonic() - started)
-    return {"samples": samples, "started": started, "cpus": cpus, "measured_s": sum(samples)}
+    compilations = runtime.compilations() - compilations
+    figures = {"samples": samples, "started": started, "cpus": cpus, "compilations": compilations}
+    return {**figures, "measured_s": sum(samples)}
+
+
+def energy(key: str, phase: str, seconds: float) -> Answer:
+    """A pass of its own: joules of each call, over as many calls as take so many seconds; None where nothing counts."""
+    program, inputs = programs[key]
+    call = _call(program, phase)
+    meter, calls, end = Meter(), 0, time.monotonic() + seconds
+    while calls == 0 or time.monotonic() < end:
+        call(*inputs)
+        runtime.synchronize()
+        calls += 1
+    joules = meter.joules(runtime.device())
+    return {"energy": None if joules is None else joules / calls, "measured_s": seconds}
+
+
+def slow_down(key: str, share: float) -> Answer:
+    """Make every later call of a program longer by a share of its time: what a comparison should find."""
+    program, inputs = programs[key]
+    programs[key] = (Slowed(program, share), inputs)
+    return {}
+
+
+class Slowed:
+    """A program whose calls are followed by so much waiting; the processor is busy meanwhile."""
+
+    def __init__(self, program: Any, share: float) -> None:
+        self._program = program
+        self._share = share
+
+    def predict(self, *inputs: Any) -> Any:
+        """As the program's, but longer."""
+        start = time.perf_counter()
+        output = self._program.predict(*inputs)
+        runtime.synchronize()
+        end = time.perf_counter()
+        while time.perf_counter() < end + self._share * (end - start):
+            pass
+        return output
 
 
 def fit(program: Answer, options: Answer, size: Answer, steps: int, seed: int, save: str, report: Report) -> Answer:
@@ -227,6 +281,8 @@ REQUESTS = {
         load_reference,
         warm_up,
         measure,
+        energy,
+        slow_down,
         profile,
         fit,
         evaluate,
@@ -271,7 +327,7 @@ def main() -> None:
 def _call(program: Any, phase: str) -> Callable[..., Any]:
     if phase in GRADIENTS:
         return program.gradient
-    return program.train_step if phase == "training" else program.predict
+    return getattr(program, STEPS.get(phase, "predict"))
 
 
 def _read(requests: SimpleQueue[str]) -> None:

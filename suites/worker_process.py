@@ -14,10 +14,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
+import psutil
+
 from hwprobe.private import scrub
 
 ROOT = Path(__file__).resolve().parent.parent
 STDERR_LINES = 20
+LOOK_S = 1.0  # between two looks whether a worker that says nothing is alive
 
 
 class WorkerError(Exception):
@@ -30,10 +33,10 @@ class WorkerError(Exception):
         self.stderr = stderr
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The variables of a worker: this process's, with one number of threads for every library."""
+def environment(threads: int | None) -> dict[str, str]:
+    """The variables of a worker: this process's, with one number of threads for every library unless it is None."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(names, str(threads))}
+    return {**os.environ, **(dict.fromkeys(names, str(threads)) if threads else {})}
 
 
 class WorkerProcess:
@@ -78,11 +81,10 @@ class WorkerProcess:
         deadline = time.monotonic() + timeout_s
         self._send({"do": do, **request})
         while True:
-            try:
-                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                raise self._die("timeout", f"no answer within {timeout_s:.0f} s") from None
-            if not line:
+            line = self._next_line(deadline)
+            if line is None:
+                raise self._die("timeout", f"no answer within {timeout_s:.0f} s")
+            if not line.endswith("\n"):  # nothing, or half an answer
                 raise self._died()
             answer = json.loads(line)
             if "ok" in answer:
@@ -103,7 +105,9 @@ class WorkerProcess:
             pass
         except PermissionError:  # macOS, for a group that has ended
             self._process.kill()
-        self._process.wait()
+        kill_those_in(self._scratch)
+        with suppress(subprocess.TimeoutExpired):  # a driver may hold it back for ever
+            self._process.wait(timeout=30)
         self._last_lines = self._stderr()
         with suppress(OSError), self._log.open("a", encoding="utf-8") as log:  # no space: its results count more
             log.write(scrub(self._written.read_text(errors="replace")))
@@ -118,6 +122,19 @@ class WorkerProcess:
             self._process.stdin.flush()
         except OSError:
             raise self._died() from None
+
+    def _next_line(self, deadline: float) -> str | None:
+        """What it says next: "" if it has ended, None at the deadline."""
+        while True:
+            left = deadline - time.monotonic()
+            with suppress(Empty):
+                return self._answers.get(timeout=max(0.0, min(left, LOOK_S)))
+            if self._process.poll() is not None:  # a child of its own may keep its output open
+                with suppress(Empty):
+                    return self._answers.get(timeout=LOOK_S)
+                return ""
+            if left <= LOOK_S:
+                return None
 
     def _died(self) -> WorkerError:
         try:
@@ -148,8 +165,16 @@ class WorkerProcess:
 
 def _read(stream: IO[bytes], answers: SimpleQueue[str]) -> None:
     for line in stream:
-        answers.put(line.decode())
+        answers.put(line.decode(errors="replace"))
     answers.put("")
+
+
+def kill_those_in(folder: str | os.PathLike[str]) -> None:
+    """End all processes whose temporary files belong into a folder, whatever group or parent they have by now."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is another user's
+            if Path(process.environ().get("TMPDIR", "/")).is_relative_to(folder):
+                process.kill()
 
 
 def _oom_kills() -> int:

@@ -174,7 +174,7 @@ class TestPlainRun:
         checkout = new_checkout()
         one = r"kernels.Forward.track_latency\('conv2d-1x1', 'pytorch'"
         code, output = checkout.asv("run", "--bench", one, EVENBENCH_LABEL="x" * 41)
-        assert code == 1
+        assert code == 2
         assert "a label has 1 to 40 printable characters, not " in output.strip().splitlines()[-1]
         assert "Traceback" not in output
         assert not checkout.manifests
@@ -312,29 +312,29 @@ class TestHonesty:
         before = checkout.results
         checkout.commit()
         code, output = checkout.asv("run", "HEAD~1^!", "--bench", TORCH_ONLY)
-        assert code == 1
+        assert code == 2
         assert "only the commit that is checked out" in output
         assert "Traceback" not in output
         assert checkout.results == before
 
     def test_rounds_of_asv_s_own_would_be_no_repetitions(self, ran):
         code, output = ran[0].asv("run", "--bench", TORCH_ONLY, "-a", "rounds=3")
-        assert code == 1
+        assert code == 2
         assert output.strip().splitlines()[-1].endswith("rounds belong to the profile here: set EVENBENCH_PROFILE")
 
 
 class TestBadInput:
     def test_an_unknown_profile_is_one_line(self, new_checkout):
         code, output = new_checkout().asv("run", EVENBENCH_PROFILE="fast")
-        assert code == 1
-        assert output.strip() == "· unknown profile 'fast': choose one of quick, standard, full"
+        assert code == 2
+        assert output.strip() == "evenbench: unknown profile 'fast': choose one of quick, standard, full"
 
     def test_a_folder_that_cannot_be_written_is_one_line(self, new_checkout):
         checkout = new_checkout()
         (checkout.folder / ".asv").write_text("a file where the folder should be")
         code, output = checkout.asv("run", "--bench", TORCH_ONLY)
-        assert code == 1
-        assert output.strip().splitlines()[-1].startswith("· cannot write")
+        assert code == 2
+        assert output.strip().splitlines()[-1].startswith("evenbench: cannot write")
         assert "Traceback" not in output
 
     def test_no_space_is_one_line_and_leaves_no_rest(self, ran, new_checkout):
@@ -347,8 +347,8 @@ class TestBadInput:
         answer = subprocess.run(
             [sys.executable, "-c", limited], cwd=checkout.folder, env=checkout.variables, capture_output=True, text=True
         )
-        assert answer.returncode == 1
-        assert answer.stdout.strip().splitlines()[-1].startswith("· cannot write")
+        assert answer.returncode == 2
+        assert answer.stderr.strip().splitlines()[-1].startswith("evenbench: cannot write")
         assert "Traceback" not in answer.stdout + answer.stderr
         written = [path.name for path in (checkout.folder / ".asv").rglob("*") if path.is_file()]
         assert written == ["machine.json"]

@@ -37,7 +37,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_commands_of_the_readme_exist() -> None:
-    assert set(re.findall(r"evenbench ([a-z-]+)", README)) - {"tells", "commit"} <= {*COMMANDS, "weights"}
+    assert set(re.findall(r"evenbench ([a-z-]+)", README)) - {"tells", "commit"} <= {*COMMANDS, "baseline", "weights"}
     for command in COMMANDS:
         assert f"`evenbench {command}" in README
 

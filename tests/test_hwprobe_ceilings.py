@@ -208,7 +208,7 @@ def test_rates_by_hand() -> None:
 
 
 def test_two_arrays_are_read_and_one_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceilings_worker, "_seconds", lambda *_: [2.0, 2.0, 2.0])
+    monkeypatch.setattr(ceilings_worker, "seconds_of", lambda *_: [2.0, 2.0, 2.0])
     monkeypatch.setattr(ceilings_worker, "array_bytes", lambda: 4000)
     asked = []
     row = ceilings_worker._bandwidth(
@@ -220,7 +220,7 @@ def test_two_arrays_are_read_and_one_written(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_product_is_2_n_to_the_third_flops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceilings_worker, "_seconds", lambda *_: [2.0, 2.0, 2.0])
+    monkeypatch.setattr(ceilings_worker, "seconds_of", lambda *_: [2.0, 2.0, 2.0])
     row = ceilings_worker._gemm(SimpleNamespace(gemm=lambda *_: None, device=lambda: "cpu"), "float32", budget_s=1)
     assert (row["size"], row["flops_per_s"]) == (256, 256**3)
 

@@ -410,9 +410,10 @@ def test_a_driver_is_asked_question_by_question(tmp_path: Path, events: bool) ->
     fixtures = Path(__file__).parent / "fixtures"
     built = ["gcc", "-shared", "-fPIC", f"-I{fixtures}", "-o", tmp_path / "libnvidia-ml.so.1", tmp_path / "stub.c"]
     subprocess.run(built, check=True)
-    code = (
-        "import json, os; from hwprobe import conditions_gpu; print(json.dumps(conditions_gpu.collect([os.getpid()])))"
-    )
+    # In the system's own namespace, whatever these tests run in: else nothing is known of single programs.
+    root = tree(tmp_path, {}, {"/proc/self/ns/pid": "pid:[4026531836]"})
+    code = "import json, os; from hwprobe import conditions_gpu\n"
+    code += f"print(json.dumps(conditions_gpu.collect([os.getpid()], {root!r})))"
     # 0x64: power cap, heat twice; 0x4 is no fault.
     environment = {"STUB_MIB": "8192,8192", "STUB_REASONS": str(0x64), "STUB_PROCESSES": "2"}
     environment = {**os.environ, **environment, "LD_LIBRARY_PATH": str(tmp_path)}

@@ -81,6 +81,25 @@ def test_it_is_the_exit_code_of_the_probe_all_the_same(home: Path) -> None:
     assert plain.stdout.count("\n") == writing.stdout.count("\n")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--json", "--markdown"],
+        ["--ignore", "weather"],
+        ["--for", "nosuch"],
+        ["--for", "resnet50", "--tier", "ideal"],
+        ["--batch", "8"],
+        ["--label", ""],
+        ["--wait-idle", "1"],
+    ],
+    ids=" ".join,
+)
+def test_whoever_is_refused_finds_nothing_written(home: Path, options: list[str]) -> None:
+    done = probe("--write-asv-machine", *options, home=home)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert not (home / ".asv-machine.json").exists()
+
+
 def test_asv_reads_it_and_keeps_our_keys(home: Path, own_name: str) -> None:
     machine.write_facts()
     load = f"from asv.machine import Machine; m = Machine.load(machine_name={own_name!r}); print(m.gpu, m.cpu)"

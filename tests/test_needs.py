@@ -93,7 +93,7 @@ def test_a_need_never_falls_below_what_was_measured(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def facts(tmp_path: Path) -> dict[str, Any]:
-    return hwprobe.collect(machine(tmp_path))
+    return hwprobe.collect(machine(tmp_path), {"current folder": "/", needs.TEMPORARY_FILES: "/"})
 
 
 def judged(facts: dict[str, Any], free: Fact, batch_size: int = 8, **options: Any) -> dict[str, tuple[str, Any]]:
@@ -132,6 +132,16 @@ def test_what_is_not_known_is_unknown(facts: dict[str, Any], monkeypatch: pytest
     assert judged(facts, bytes_free(100))["disk"] == ("unknown", "never measured")
     with pytest.raises(KeyError):
         needs.judge(facts, "resnet18", "inference", "float32", 1)
+
+
+@pytest.mark.parametrize(("gib", "verdict"), [(2, "pass"), (1.99, "fail")])
+def test_the_disk_of_the_temporary_files_is_judged_wherever_it_stands(
+    facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch, gib: float, verdict: str
+) -> None:
+    table(monkeypatch, *ROWS)
+    others = {"free": bytes_free(0 if verdict == "pass" else 100)}
+    facts["disk"] = {"current folder": others, needs.TEMPORARY_FILES: {"free": bytes_free(gib)}, "results": others}
+    assert judged(facts, bytes_free(100))["disk"][0] == verdict
 
 
 def test_a_gpu_is_judged_only_where_there_is_one(facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,27 +198,36 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str) -> None:
 
 # --- a run leaves out what finds no room ----------------------------------------------------------------------------
 
+MISSING = {name: impls.missing(name) for name in impls.FRAMEWORKS}
+SETTINGS: dict[str, Any] = {
+    "benchmarks": [],
+    "versions": {},
+    "ceilings": None,
+    "profile": {"calls_per_block": 2},
+    "frameworks": {name: {"reason": reason} for name, reason in MISSING.items()},
+}
 PYTORCH, TENSORFLOW = (Program("resnet50", name, QUICK.first_mode(name)) for name in ("pytorch", "tensorflow"))
 
 
 @pytest.mark.parametrize(
-    ("gib", "why"),
+    ("gib", "why", "parts"),
     [
-        (12, {}),
-        (11, {PYTORCH: "needs 8.0 GiB of memory; 11.0 GiB are free, of which 4.0 are others'"}),
-        (
-            2,
-            {
-                TENSORFLOW: "needs 4.0 GiB of memory; 2.0 GiB are free",
-                PYTORCH: "needs 8.0 GiB of memory; 2.0 GiB are free",
-            },
-        ),
+        (12, [], [[PYTORCH, TENSORFLOW]]),
+        (11, [], [[PYTORCH], [TENSORFLOW]]),
+        (7, [PYTORCH], [[TENSORFLOW]]),
+        (2, [PYTORCH, TENSORFLOW], []),
     ],
 )
-def test_the_smallest_find_room_first(monkeypatch: pytest.MonkeyPatch, gib: float, why: dict[Program, str]) -> None:
+def test_what_finds_room_together_is_one_part(
+    monkeypatch: pytest.MonkeyPatch, gib: float, why: list[Program], parts: list[list[Program]]
+) -> None:
     table(monkeypatch, *ROWS)
     monkeypatch.setattr(fits.memory, "collect", lambda: {"available": bytes_free(gib)})
-    assert fits.left_out([PYTORCH, TENSORFLOW], "inference", Size(224, 8)) == why
+    programs, size = [PYTORCH, TENSORFLOW], Size(224, 8)
+    found = fits.left_out(programs, "inference", size)
+    needed = {PYTORCH: 8, TENSORFLOW: 4}
+    assert found == {one: f"needs {needed[one]:.1f} GiB of memory; {gib:.1f} GiB are free" for one in why}
+    assert fits.parts([one for one in programs if one not in found], "inference", size) == parts
 
 
 def test_what_was_not_measured_is_loaded_come_what_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,24 +238,42 @@ def test_what_was_not_measured_is_loaded_come_what_may(monkeypatch: pytest.Monke
     assert fits.left_out([PYTORCH], "training", Size(224, 8)) == {}
     assert fits.left_out([PYTORCH], "inference", Size(32, 8)) == {}
     assert fits.left_out([PYTORCH], "forward", None) == {}
+    assert fits.parts([stranger, PYTORCH], "forward", None) == [[stranger, PYTORCH]]
 
 
 def test_a_stage_says_what_found_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(equivalence, "verify", lambda *_, **__: [])  # minutes, and tested elsewhere
     monkeypatch.setattr(fits.memory, "collect", lambda: {"available": bytes_free(0)})
-    missing = {name: impls.missing(name) for name in impls.FRAMEWORKS}
-    settings = {"benchmarks": [], "versions": {}, "ceilings": None}
-    settings["frameworks"] = {name: {"reason": reason} for name, reason in missing.items()}
-    run = store.create(tmp_path / "runs", {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}, settings)
+    run = store.create(tmp_path / "runs", {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}, SETTINGS)
     profile = replace(QUICK, name="tiny", timeout_s=100)
-    wanted = plan.groups(profile, missing, lambda case: case.phase in ("cold start", "inference"))
+    wanted = plan.groups(profile, MISSING, lambda case: case.phase in ("cold start", "inference"))
     measure(run, wanted["resnet50"], profile, sys.executable, threads=2)
     (stage,) = run.group("resnet50")["stages"]
     failures = {(row["framework"], row["phase"]): (row["kind"], row["message"]) for row in stage["failures"]}
-    assert len(failures) == 2 * len(wanted["resnet50"].programs) > 0
-    assert {phase for _, phase in failures} == {"inference", "cold start"}
+    programs = [program for program in wanted["resnet50"].programs if program.lane == plan.EQUALISED]
+    assert len(failures) == 2 * len(programs) + 1 > 1
+    assert {phase for _, phase in failures} == {"inference", "cold start", "again inference"}
     assert all(kind == "n/a" and "of memory; 0.0 GiB are free" in message for kind, message in failures.values())
     assert run.group("resnet50")["records"] == []
+
+
+@pytest.mark.slow
+def test_parts_are_measured_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(equivalence, "verify", lambda *_, **__: [])  # minutes, and tested elsewhere
+    monkeypatch.setattr(fits, "parts", lambda programs, *_: [[program] for program in programs])
+    run = store.create(tmp_path / "runs", {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}, SETTINGS)
+    profile = replace(QUICK, name="tiny", blocks=7, calls_per_block=1, timeout_s=300)
+    mine = Program("mobilenet_v3_small", "pytorch", "eager")
+    profile = replace(profile, models=(mine.workload,))
+    wanted = plan.groups(profile, MISSING, lambda case: case.program == mine and case.phase == "inference")
+    measure(run, wanted[mine.workload], profile, sys.executable, threads=2)
+    (stage,) = run.group(mine.workload)["stages"]
+    assert [turn["program"] for turn in stage["turns"]] == ["pytorch/eager"] * 7 + ["pytorch/eager again"] * 7
+    assert {row["phase"] for row in run.group(mine.workload)["records"]} == {
+        "inference",
+        "cold start",
+        "again inference",
+    }
 
 
 # --- measured -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from fixtures.asv_results import ceilings, certificate, manifest, spread, write_run
 
-from reports import pairs
 from reports.ceilings import yardstick
 from reports.certificates import certificates
 from reports.compare import Verdict, verdicts
@@ -410,30 +409,6 @@ def test_certificates_of_kernels_are_one_line_each_unless_one_failed(tmp_path: P
     assert "<strong>1 kernel</strong>" in proof and "all 1 certificates passed" in proof
     markdown = files["report.md"].decode().split("## Certificates")[1]
     assert "- bad: 0 of 1 passed" in markdown and "- 1 kernel: all 1 certificates passed" in markdown
-
-
-def test_compare_frameworks_on_kernels(tmp_path: Path) -> None:
-    programs = {
-        ("k", *PYTORCH): spread(0.01),
-        ("k", "pytorch", "compiled"): spread(0.02),
-        ("k", *TENSORFLOW): spread(0.04),
-    }
-    first = {("k", *PYTORCH): 0.3, ("k", "pytorch", "compiled"): 9.0, ("k", *TENSORFLOW): 0.6}
-    slower = {program: [3 * sample for sample in samples] for program, samples in programs.items()}
-    proofs = [certificate(*program) for program in programs]
-    benchmarks = {
-        "kernels.Forward.track_latency": ("seconds", programs),
-        "kernels.GradientByWeight.track_latency": ("seconds", slower),
-        "kernels.ColdStart.track_first_call": ("seconds", first),
-    }
-    write_run(tmp_path, benchmarks, manifest(certificates=proofs, kernels={"k": entry(ARITHMETIC)}))
-    loaded = load(tmp_path)
-    found = {one.metric: one for one in pairs.compare(loaded, *pairs.sides(loaded, "pytorch", "tensorflow"))}
-    assert list(found) == ["Forward: latency", "Gradient by weight: latency", "Cold start: first call"]
-    assert found["Forward: latency"].ratio.startswith("4.00 [")
-    assert found["Forward: latency"].verdict == "pytorch is better"
-    # The first call is the one of the mode that is the fastest in the forward pass.
-    assert found["Cold start: first call"].first == "300 ms (eager)"
 
 
 def test_kernels_that_a_run_had_nothing_to_do_with_are_left_out(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from fixtures.asv_results import (
     write_run,
 )
 
-from reports import pairs, stats
+from reports import stats
 from reports.certificates import certificates
 from reports.compare import Verdict, break_even, noise, verdicts
 from reports.headline import machine_line, marks, readiness
@@ -42,10 +42,10 @@ LATENCY = "classification.Inference.track_latency"
 PAGE = Path(__file__).parent.parent
 
 
-def small_run(folder: Path, latencies: dict[tuple[str, str], Any], **changes: Any) -> Path:
+def small_run(folder: Path, timed: dict[tuple[str, str], Any], **changes: Any) -> Path:
     """One workload, net, timed in some programs (seconds, 2 calls a block), all with a passed certificate."""
-    figures = {("net", framework, mode, SIZE): figure for (framework, mode), figure in latencies.items()}
-    proofs = [certificate("net", framework, mode) for framework, mode in latencies]
+    figures = {("net", framework, mode, SIZE): figure for (framework, mode), figure in timed.items()}
+    proofs = [certificate("net", framework, mode) for framework, mode in timed]
     return write_run(folder, {LATENCY: ("seconds", figures)}, manifest(**{"certificates": proofs, **changes}))
 
 
@@ -72,16 +72,47 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_samples_become_blocks_in_order_and_an_incomplete_one_is_left_out() -> None:
-    assert stats.blocks([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert stats.blocks([1.0, 2.0], 9).tolist() == [[1.0], [2.0]]
+    assert stats.units([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert stats.units([1.0, 2.0], 9).tolist() == [[1.0], [2.0]]
+    assert stats.units([1.0, 2.0, 3.0, 4.0], 2, [4]).tolist() == [[1.0, 2.0], [3.0, 4.0]]  # one process
+
+
+def test_of_several_processes_each_is_a_unit() -> None:
+    assert stats.units([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 1, [2, 2, 2]).tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert stats.units([1.0, 2.0, 3.0, 4.0, 5.0], 1, [3, 2]).tolist() == [[1.0, 2.0], [4.0, 5.0]]
+    assert len(stats.units([1.0, 2.0, 3.0], 1, [2, 2])) == 3  # the counts are not of these samples
+
+
+def test_what_differs_from_process_to_process_is_in_the_interval() -> None:
+    """Each process is steady within 1 %, but they lie 10 % apart: blocks would say that this is known to 1 %."""
+    means = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0]
+    samples = [mean * (1 + 0.01 * (call % 2)) for mean in means for call in range(8)]
+    over_blocks = stats.median_interval(stats.units(samples, 1))
+    over_processes = stats.median_interval(stats.units(samples, 1, [8] * 6))
+    assert over_processes[1] - over_processes[0] > 1.5 * (over_blocks[1] - over_blocks[0])
 
 
 def test_interval_of_the_median_by_hand() -> None:
-    constant = stats.blocks([3.0] * 14, 2)
+    constant = stats.units([3.0] * 14, 2)
     assert stats.median_interval(constant) == (3.0, 3.0)
-    low, high = stats.median_interval(stats.blocks([float(value) for value in range(1, 42)], 1))
+    low, high = stats.median_interval(stats.units([float(value) for value in range(1, 42)], 1))
     assert 8 < low < 21 < high < 34  # binomial order statistics put the 95 % interval at the 15th and the 27th value
-    assert all(math.isnan(end) for end in stats.median_interval(stats.blocks([1.0] * 10, 2)))
+    assert all(math.isnan(end) for end in stats.median_interval(stats.units([1.0] * 10, 2)))
+
+
+def test_difference_of_medians_by_hand() -> None:
+    less = np.array([[1.0], [1.9], [1.2], [1.7], [1.1], [1.5], [1.4]])
+    assert stats.difference_of_medians(less + 0.5, less) == pytest.approx((0.5, 0.5, 0.5))  # the drift is in both
+    value, low, high = stats.difference_of_medians(less[:3], less[:3])
+    assert value == 0
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_smallest_detectable_effect_by_hand() -> None:
+    assert stats.smallest_detectable_effect(stats.Ratio(1.0, 0.98, 1.01)) == pytest.approx(1 / 0.98 - 1)
+    assert stats.smallest_detectable_effect(stats.Ratio(1.0, 0.99, 1.03)) == pytest.approx(0.03)
+    assert math.isnan(stats.smallest_detectable_effect(stats.Ratio(1.0, math.nan, math.nan)))
 
 
 def test_confidence_level_is_expanded_for_few_blocks_by_hand() -> None:
@@ -108,13 +139,6 @@ def test_equal_programs_are_rarely_called_different() -> None:
         first, second = generator.lognormal(0, 0.05, (2, 7, 2))
         alarms += stats.ratio_of_medians(first, second, paired=True).excludes_one
     assert alarms <= 16  # 5 % of 200 and three standard deviations; a plain percentile interval gives 20 and more
-
-
-def test_a_program_compared_with_itself_is_the_same_although_first_calls_are_slow() -> None:
-    slow_first = stats.blocks([1.5 if call % 2 == 0 else 1.0 for call in range(16)], 2)
-    ratio = stats.against_itself(slow_first)
-    assert ratio.known
-    assert not ratio.excludes_one
 
 
 def test_percentiles() -> None:
@@ -238,7 +262,7 @@ def test_figures_that_are_none_and_strange_benchmarks(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["results"][LATENCY][0] = [math.inf, -1.0, "fast", None]
     content["results"]["classification.Inference.track_peak_memory"] = [[1.0] * 4, content["results"][LATENCY][1], "9"]
-    content["results"]["classification.Inference.track_energy"] = [[1.0] * 4, content["results"][LATENCY][1], "1"]
+    content["results"]["classification.Inference.track_colour"] = [[1.0] * 4, content["results"][LATENCY][1], "1"]
     path.write_text(json.dumps(content))
     benchmarks = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
     benchmarks["classification.Inference.track_peak_memory"] = {**benchmarks[LATENCY], "unit": "bytes"}
@@ -248,7 +272,7 @@ def test_figures_that_are_none_and_strange_benchmarks(tmp_path: Path) -> None:
     assert sum("is no figure in s" in reason for reason in loaded.frame["reason"]) == 3
     assert {one.path.split(".track_")[1]: one.reason for one in loaded.skipped} == {
         "peak_memory": "measured by another version of the benchmark",
-        "energy": "no metric of this name",
+        "colour": "no metric of this name",
     }
 
 
@@ -327,7 +351,7 @@ def test_fastest_mode_of_each_framework_is_ranked_and_a_tie_at_the_top_is_said(t
 
 def test_too_few_blocks_give_no_verdict(tmp_path: Path) -> None:
     small_run(tmp_path, {("pytorch", "eager"): spread(0.1, 5), ("tensorflow", "graph"): spread(0.2, 5)})
-    assert judge(tmp_path).sentence == "No verdict: an interval needs at least 6 blocks of samples."
+    assert judge(tmp_path).sentence == "No verdict: an interval needs 6 processes, or blocks of one process, at least."
 
 
 TWO = {("pytorch", "eager"): spread(0.100), ("tensorflow", "graph"): spread(0.131, shift=3)}
@@ -387,7 +411,14 @@ def test_a_ranking_stands_with_all_certificates(tmp_path: Path) -> None:
     assert judge(tmp_path).state == "faster"
 
 
-def test_break_even_by_hand() -> None:
+@pytest.mark.parametrize(
+    ("phase", "metrics"),
+    [
+        ("ColdStart", ("cold_start_first_call", "inference_latency")),
+        ("Training", ("training_first_call", "training_latency")),
+    ],
+)
+def test_break_even_by_hand(phase: str, metrics: tuple[str, str]) -> None:
     figures = {
         ("pytorch", "eager"): (0.5, 0.010),
         ("pytorch", "compiled"): (20.5, 0.008),  # 20 s more, 2 ms saved a call
@@ -397,17 +428,103 @@ def test_break_even_by_hand() -> None:
     rows = [
         {"framework": framework, "mode": mode, "metric": metric, "value": value}
         for (framework, mode), values in figures.items()
-        for metric, value in zip(("cold_start_first_call", "inference_latency"), values, strict=True)
+        for metric, value in zip(metrics, values, strict=True)
     ]
-    assert break_even(rows) == {("pytorch", "compiled"): 10_000}
+    assert break_even(rows, phase) == {("pytorch", "compiled"): 10_000}
+    assert break_even(rows, "Boxes") == {}
 
 
 def test_noise_counts_programs_that_are_known_badly(tmp_path: Path) -> None:
     calm, wild = spread(0.1), [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]
     small_run(tmp_path, {("pytorch", "eager"): calm, ("tensorflow", "graph"): wild})
-    measured = noise([judge(tmp_path)])
-    assert (measured.timed, measured.compared) == (2, 2)
+    measured = noise([judge(tmp_path)], [])
+    assert (measured.timed, measured.pairs, measured.sentence) == (2, 0, "unknown")
     assert measured.unstable == ("TensorFlow (graph), net, inference",)
+
+
+PAIR = {"workload": "net", "framework": "pytorch", "mode": "eager", "phase": "inference", "size": SIZE}
+
+
+def test_a_a_pairs_tell_what_a_run_can_detect(tmp_path: Path) -> None:
+    calm, wild = {**PAIR, "ratio": 1.0, "low": 0.98, "high": 1.01}, {**PAIR, "ratio": 1.1, "low": 1.05, "high": 1.2}
+    broken = [{**PAIR, "ratio": 1.0, "low": None, "high": None}, {**PAIR, "ratio": "1", "low": -1, "high": 2}]
+    measured = noise([], [calm, wild, *broken])
+    assert (measured.pairs, measured.false_alarms) == (2, 1)
+    assert measured.smallest == pytest.approx((1 / 0.98 - 1 + 0.2) / 2)
+    assert measured.largest == pytest.approx(0.2)
+    small_run(tmp_path, TWO, pairs=[calm, *broken])
+    files = report_files(load(tmp_path))
+    assert "<dt>Smallest detectable effect</dt><dd>2.0% (A/A pairs: 1)</dd>" in files["index.html"].decode()
+    assert b"smallest detectable effect 2.0% (A/A pairs: 1)" in files["report.md"]
+
+
+def called(samples: int, processes: int, **changes: Any) -> dict[str, Any]:
+    """An entry of the manifest's latencies."""
+    return {**PAIR, "stage": "inference", "calls": [samples // processes] * processes, "unstable": [], **changes}
+
+
+def test_intervals_are_over_processes_where_the_manifest_names_several(tmp_path: Path) -> None:
+    figures = {("pytorch", "eager"): spread(0.1, 9), ("tensorflow", "graph"): spread(0.2, 9)}
+    small_run(tmp_path, figures, latencies=[called(18, 6), called(18, 2, framework="tensorflow", mode="graph")])
+    loaded = load(tmp_path)
+    assert row(loaded, framework="pytorch", mode="eager")["per_process"] == [3] * 6
+    pytorch, tensorflow = (
+        one for one in records(enrich(loaded.frame)) if (one["metric"], one["status"]) == ("inference_latency", "ok")
+    )
+    assert math.isfinite(pytorch["low"])
+    assert math.isnan(tensorflow["low"])  # two processes are too few
+    assert "6 processes" in judge(tmp_path).sentence
+    assert b"intervals over processes" in report_files(loaded)["index.html"]
+
+
+@pytest.mark.parametrize("calls", [7, [], ["18"], [18, 0], [9, 8], [True] * 18])
+def test_counts_that_cannot_be_are_none(tmp_path: Path, calls: Any) -> None:
+    small_run(tmp_path, {("pytorch", "eager"): spread(0.1, 9)}, latencies=[called(18, 1, calls=calls), 7])
+    assert row(load(tmp_path))["per_process"] == []
+
+
+def test_what_was_no_steady_state_is_marked(tmp_path: Path) -> None:
+    stages = [{"workload": "net", "stage": "inference", "size": SIZE, "part": "", "verdict": "clean", "taints": []}]
+    drifts = called(14, 1, unstable=["drifted by <b>+18%</b> while it was timed"])
+    small_run(tmp_path, TWO, latencies=[drifts], stage_conditions=stages)
+    loaded = load(tmp_path)
+    assert (
+        row(loaded, framework="pytorch", mode="eager")["conditions"]
+        == "unstable: drifted by <b>+18%</b> while it was timed"
+    )
+    assert row(loaded, framework="tensorflow", mode="graph")["conditions"] == "clean"
+    page = report_files(loaded)["index.html"].decode()
+    assert 'title="Tainted: unstable: drifted by &lt;b&gt;+18%&lt;/b&gt; while it was timed"' in page
+
+
+def test_default_settings_stand_beside_the_equalised_ones(tmp_path: Path) -> None:
+    programs = {("net", *program, SIZE): figure for program, figure in TWO.items()}
+    slower = {program: [1.2 * value for value in figure] for program, figure in programs.items()}
+    name = LATENCY.replace("Inference", "DefaultInference")
+    proofs = [certificate("net", *program) for program in TWO]
+    benchmarks = {LATENCY: ("seconds", programs), name: ("seconds", slower)}
+    write_run(tmp_path, benchmarks, manifest(certificates=proofs))
+    files = report_files(load(tmp_path))
+    text = files["report.md"].decode()
+    table = text.split("### Inference with default settings")[1]
+    assert table.count(r"1.20x \[1.20, 1.20\]") == 2
+    assert "Against equalised" in table
+    assert "Against equalised" not in text.split("### Inference with default settings")[0]
+
+
+def test_parts_of_a_step_are_differences(tmp_path: Path) -> None:
+    program = ("net", "pytorch", "eager", SIZE)
+    parts = {"forward": spread(0.1), "gradient": spread(0.3), "latency": spread(0.35)}
+    benchmarks = {
+        f"classification.Training.track_{key}": ("seconds", {program: values}) for key, values in parts.items()
+    }
+    write_run(tmp_path, benchmarks, manifest(certificates=[certificate("net", "pytorch", "eager")]))
+    found = {one["metric"]: one for one in records(enrich(load(tmp_path).frame))}
+    assert found["training_backward"]["value"] == pytest.approx(0.2)
+    assert found["training_update"]["value"] == pytest.approx(0.05)
+    assert found["training_backward"]["low"] <= 0.2 <= found["training_backward"]["high"]
+    text = report_files(load(tmp_path))["report.md"].decode()
+    assert all(f"| {title} " in text for title in ("Forward and loss", "Backward", "Update"))
 
 
 # --- what the page says -----------------------------------------------------------------------------------------------
@@ -456,7 +573,7 @@ def test_marks_that_a_reader_must_see(tmp_path: Path) -> None:
     )
     (tmp_path / "results" / MACHINE / "bad.json").write_text("{")
     loaded = load(tmp_path)
-    titles = [mark.title for mark in marks(loaded.runs[0], loaded, [], noise([]))]
+    titles = [mark.title for mark in marks(loaded.runs[0], loaded, [], noise([], []))]
     assert titles == ["Interrupted run", "Uncommitted changes", "Tainted conditions", "Forced", "1 skipped"]
     page = report_files(loaded)["index.html"].decode()
     assert all(f"<strong>{title}:</strong>" in page for title in titles)
@@ -552,7 +669,7 @@ def test_tainted_results_are_counted_at_the_top_and_marked_with_the_reason(tmp_p
     about = manifest(certificates=proofs, stage_conditions=stages)
     write_run(tmp_path, {LATENCY: ("seconds", figures), training: ("seconds", figures)}, about)
     loaded = load(tmp_path)
-    found = marks(loaded.runs[0], loaded, [], noise([]))
+    found = marks(loaded.runs[0], loaded, [], noise([], []))
     assert [(mark.title, mark.detail) for mark in found] == [("Tainted results", f"2 of 4: {LOAD}")]
     files = report_files(loaded)
     page = files["index.html"].decode()
@@ -671,8 +788,9 @@ def test_tables_agree_and_keep_every_figure(quick: Path, files: dict[str, bytes]
     table = pd.read_csv(io.BytesIO(files["results.csv"]), keep_default_na=False, na_values=[""])
     parquet = pd.read_parquet(io.BytesIO(files["results.parquet"]))
     assert list(table.columns) == list(parquet.columns)
-    table["samples"] = table["samples"].map(json.loads)
-    parquet["samples"] = parquet["samples"].map(list)
+    for column in ("samples", "per_process"):
+        table[column] = table[column].map(json.loads)
+        parquet[column] = parquet[column].map(list)
     texts = ["mode", "size", "reason", "conditions"]
     table[texts] = table[texts].fillna("")
     pd.testing.assert_frame_equal(table, parquet, check_dtype=False, check_exact=True)
@@ -861,53 +979,6 @@ def test_report_on_nothing_and_to_nowhere(pair: Path, tmp_path: Path) -> None:
     assert nowhere.returncode == 2
     assert nowhere.stderr == f"evenbench: cannot write {tmp_path / 'file' / 'report'}: Not a directory\n"
     assert reports("report", "--nonsense").returncode == 2
-
-
-def test_compare_frameworks_and_modes(pair: Path) -> None:
-    done = reports("compare", "pytorch", "tensorflow", "--results", pair)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"net, 224 px, batch_size 8 .* 50\.0 ms \[.*\(compiled\) .* 200 ms .* 4\.00 \[", done.stdout)
-    assert "pytorch is better" in done.stdout
-    eager = reports("compare", "tensorflow:graph", "pytorch:eager", "--results", pair)
-    assert re.search(r"200 ms .* 110 ms .* 0\.55 \[.* pytorch:eager is better", eager.stdout)
-
-
-def test_compare_commits(pair: Path) -> None:
-    done = reports("compare", "aaaa", "bbbb", "--results", pair)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if "net," in line]
-    assert len(lines) == 3
-    assert re.search(r"PyTorch \(eager\) .* 1\.10 \[1\.0\d, 1\.1\d\] .* aaaa is better", lines[1])
-    assert "no difference detectable" in lines[0]
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (("jax", "pytorch"), "unknown 'jax'; frameworks: pytorch, tensorflow; commits: aaaaaaaa, bbbbbbbb"),
-        (("pytorch", "aaa"), "unknown 'aaa'; frameworks"),
-        (("pytorch:turbo", "tensorflow"), "no figures of pytorch in mode 'turbo'; there are: compiled, eager"),
-        (("pytorch", "aaaa"), "compare two frameworks or two commits, not one with the other"),
-    ],
-)
-def test_compare_names_what_there_is(pair: Path, names: tuple[str, str], words: str) -> None:
-    with pytest.raises(pairs.UnknownNameError) as caught:
-        pairs.sides(load(pair), *names)
-    assert words in str(caught.value)
-
-
-def test_compare_with_an_unknown_name_is_one_line_and_exit_2(pair: Path) -> None:
-    done = reports("compare", "jax", "pytorch", "--results", pair)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("evenbench: unknown 'jax'; frameworks: pytorch, tensorflow")
-
-
-def test_compare_withholds_without_proof(tmp_path: Path) -> None:
-    small_run(tmp_path, TWO, certificates=[PROVEN])
-    done = reports("compare", "pytorch", "tensorflow", "--results", tmp_path)
-    assert done.returncode == 0
-    assert "withheld: certificate of TensorFlow (graph) missing" in " ".join(done.stdout.split())
-    assert "is better" not in done.stdout
 
 
 def test_importing_the_commands_imports_nothing_heavy() -> None:

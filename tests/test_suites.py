@@ -1,6 +1,7 @@
 """The suite without asv: what is planned, how it is measured in real processes, what a failure leaves behind."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -9,13 +10,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 import impls
 from hwprobe.watch import Watch
 from impls import equivalence, kernels
-from suites import files, memory, plan, profiles, store, worker, worker_process
+from reports import stats
+from suites import files, memory, noise, plan, profiles, steady, store, worker, worker_process
 from suites import measure as measuring
 from suites.crew import Crew
 from suites.measure import measure
@@ -47,6 +50,7 @@ def run(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> store.R
 IDENTITY = {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}
 SETTINGS = {
     "benchmarks": [],
+    "profile": {"calls_per_block": 2},
     "versions": {},
     "ceilings": {"gemm": [], "bandwidth": []},  # measured already
     "frameworks": {name: {"reason": reason} for name, reason in THERE.items()},
@@ -78,7 +82,7 @@ class TestProfiles:
         monkeypatch.delenv(profiles.VARIABLE, raising=False)
         assert profiles.current().name == "quick"
 
-    @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=str)
+    @pytest.mark.parametrize("profile", profiles.PROFILES.values(), ids=list(profiles.PROFILES))
     def test_asks_every_framework_for_modes_that_it_has(self, profile):
         for modes in (profile.modes, profile.kernel_modes):
             assert set(modes) == set(impls.FRAMEWORKS)
@@ -86,7 +90,8 @@ class TestProfiles:
             left_out = [name for name in modes if not modes[name]]
             assert left_out == (["keras-jax"] if modes is QUICK.modes else [])
         assert {impls.WORKLOADS[model].kind for model in profile.models} == {"model"}
-        assert profile.blocks >= 7  # fewer could never show a difference
+        # Fewer could never show a difference: of the only process blocks, else processes.
+        assert profile.processes >= stats.MIN_UNITS or (profile.processes == 1 and profile.blocks >= 7)
 
 
 class TestPlan:
@@ -101,6 +106,7 @@ class TestPlan:
             "tensorflow/graph",
             "keras-tensorflow/graph",
             "keras-torch/eager",
+            "pytorch/eager again",
         ]
 
     def test_models_have_a_process_each_and_kernels_share_their_frameworks(self):
@@ -118,7 +124,8 @@ class TestPlan:
     def test_only_what_is_wanted(self):
         program = Program("resnet50", "pytorch", "eager")
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS), only(program, phases=("cold start",)))
-        assert [(stage.phase, stage.programs) for stage in groups["resnet50"].stages] == [("inference", (program,))]
+        pair = (program, program._replace(lane="again"))
+        assert [(stage.phase, stage.programs) for stage in groups["resnet50"].stages] == [("inference", pair)]
         assert not groups["kernels"].stages
 
     def test_accuracy_alone_brings_the_training_that_it_needs(self):
@@ -128,8 +135,9 @@ class TestPlan:
 
     def test_a_detector_s_boxes_are_a_stage_wherever_they_run(self):
         stages = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))["yolov3"].stages
-        assert [stage.phase for stage in stages] == ["inference", "boxes", "training", "training"]
-        labels = [{program.label for program in stage.programs} for stage in stages]
+        phases = ["inference", "boxes", "training", "training", "largest inference batch", "largest training batch"]
+        assert [stage.phase for stage in stages] == phases
+        labels = [{program.label for program in stage.programs if program.lane == "equalised"} for stage in stages]
         assert labels[0] - labels[1] == {"pytorch/compiled"}
         compiled = Case("boxes", Program("yolov3", "pytorch", "compiled"), "416px-batch1")
         assert "torch.compile" in plan.offered(compiled, profiles.STANDARD)
@@ -203,6 +211,52 @@ class TestFiles:
         (tmp_path / "file.json").write_text('{"cut')
         assert files.read_json(tmp_path / "file.json") is None
         assert files.read_json(tmp_path / "absent.json") is None
+
+
+class TestSteadyState:
+    CALM = (1.0, 1.02, 0.99, 1.01, 1.0, 0.98, 1.01, 1.0)
+
+    def test_calls_without_a_trend_are_steady(self):
+        assert steady.doubts([*self.CALM], 1, compilations=0) == []
+        assert steady.doubts([1.0, 9.0, *self.CALM], 1, compilations=0) == []  # one slow call is no drift
+        assert steady.doubts([2.0, 1.0] * 8, 2, compilations=0) == []  # within a block: the first call after a turn
+
+    def test_compiling_meanwhile_is_no_steady_state(self):
+        assert steady.doubts([*self.CALM], 1, compilations=3) == ["compiled 3 times while it was timed"]
+
+    def test_a_steady_rise_or_fall_is_a_drift(self):
+        rise = [1 + 0.02 * block for block in range(11)]
+        assert steady.drift(rise, 1) == pytest.approx(0.2 / 1.1)
+        assert steady.doubts(rise, 1, 0) == ["drifted by +18% while it was timed"]
+        assert steady.doubts(rise[::-1], 1, 0) == ["drifted by -18% while it was timed"]
+        assert steady.doubts([1 + 0.001 * block for block in range(11)], 1, 0) == []  # steady, but too small to matter
+        assert steady.doubts(rise[:5], 1, 0) == []  # too few blocks to say
+
+
+TIMED = {"workload": "w", "framework": "pytorch", "mode": "eager", "size": None, "stage": "inference"}
+
+
+class TestPairs:
+    def test_the_pair_s_interval_tells_what_can_be_detected(self):
+        one = {**TIMED, "phase": "inference", "latency": [1.0] * 7, "calls": [7]}
+        twin = {**one, "phase": "again inference", "latency": [1.0, 1.1, 0.9, 1.0, 1.0, 1.1, 0.9]}
+        other = {**one, "framework": "tensorflow"}
+        (pair,) = noise.pairs([one, other, twin], calls_per_block=1)
+        assert (pair["framework"], pair["phase"], pair["ratio"]) == ("pytorch", "inference", 1.0)
+        assert pair["low"] == pytest.approx(1 / 1.1)
+        assert pair["high"] == pytest.approx(1 / 0.9)
+        assert pair["smallest_detectable_effect"] == pytest.approx(1 / 0.9 - 1)
+
+    def test_a_pair_without_its_other_half_is_none(self):
+        twin = {**TIMED, "phase": "again inference", "latency": [1.0] * 7, "calls": [7]}
+        assert noise.pairs([twin], 1) == []
+        assert noise.pairs([{**twin, "phase": "inference"}, {**twin, "latency": []}], 1) == []
+
+    def test_processes_are_the_unit_where_there_are_several(self):
+        """Two processes of seven calls each are two units: too few, however many calls they have."""
+        one = {**TIMED, "phase": "inference", "latency": [1.0] * 14, "calls": [7, 7]}
+        (pair,) = noise.pairs([one, {**one, "phase": "again inference"}], 1)
+        assert math.isnan(pair["smallest_detectable_effect"])
 
 
 class TestStore:
@@ -357,17 +411,27 @@ GRAPH = Program(KERNEL, "tensorflow", "graph")
 class TestMeasure:
     def test_calls_are_interleaved_in_blocks_and_every_program_has_as_many(self, run):
         group = go(run, replace(TINY, kernel_blocks=40), only(PYTORCH, GRAPH))
-        for stage in group["stages"]:
+        for stage, pair in zip(group["stages"], (["pytorch/eager again"], []), strict=True):
             turns = stage["turns"]
             assert sorted(turns, key=lambda turn: turn["started"]) == turns  # as they really happened
             orders = [[turn["program"] for turn in turns if turn["block"] == block] for block in range(40)]
-            assert all(sorted(order) == ["pytorch/eager", "tensorflow/graph"] for order in orders)
-            assert len({tuple(order) for order in orders}) == 2  # a fixed order is no random one
+            assert all(sorted(order) == sorted(["pytorch/eager", "tensorflow/graph", *pair]) for order in orders)
+            assert len({tuple(order) for order in orders}) == (6 if pair else 2)  # a fixed order is no random one
+            assert not sum(turn["compilations"] for turn in turns)
         for phase in ("forward", "gradient by weight"):
             for row in rows(group, phase).values():
                 assert len(row["latency"]) == 40 * TINY.calls_per_block
                 assert all(seconds > 0 for seconds in row["latency"])
         assert not [log.name for log in (run.folder / "logs").iterdir() if "Traceback" in log.read_text()]
+        (pair,) = run.manifest["pairs"]
+        assert (pair["workload"], pair["framework"], pair["phase"]) == (KERNEL, "pytorch", "forward")
+        first, second = (rows(group, phase)["pytorch/eager"]["latency"] for phase in ("forward", "again forward"))
+        assert first != second  # timed, not copied
+        assert pair["ratio"] == pytest.approx(np.median(first) / np.median(second))
+        assert pair["low"] <= pair["ratio"] <= pair["high"]
+        assert pair["smallest_detectable_effect"] == max(pair["high"], 1 / pair["low"]) - 1
+        calls = {(row["framework"], row["phase"]): row["calls"] for row in run.manifest["latencies"]}
+        assert calls["tensorflow", "forward"] == [80]
 
     def test_what_is_complete_is_kept_and_only_the_rest_is_measured(self, run):
         before = go(run, TINY, only(PYTORCH, phases=("forward",)))
@@ -406,7 +470,7 @@ class TestMeasure:
             conditions = stage["conditions"]
             assert conditions["verdict"] in ("clean", "tainted", "unknown")
             assert (conditions["verdict"] == "tainted") == bool(conditions["taints"])
-            assert set(conditions["cpu_share"]) == {"pytorch/eager", "tensorflow/graph"}
+            assert set(conditions["cpu_share"]) >= {"pytorch/eager", "tensorflow/graph"}
             assert all(0 < share <= 1.5 for share in conditions["cpu_share"].values())
             if sys.platform == "linux":
                 assert sum(one is watch for one, _ in during) >= 40  # after each block
@@ -420,6 +484,7 @@ class TestMeasure:
         group = go(run, replace(TINY, processes=2), only(PYTORCH, phases=("forward",)))
         row = rows(group, "forward")["pytorch/eager"]
         assert len(row["latency"]) == 2 * TINY.kernel_blocks * TINY.calls_per_block
+        assert row["calls"] == 2 * [TINY.kernel_blocks * TINY.calls_per_block]
         assert len(set(rows(group, "cold start")["pytorch/eager"]["import"])) == 2
 
     def test_boxes_are_timed_without_their_network(self, run, monkeypatch):
@@ -444,7 +509,7 @@ class TestMeasure:
 
         def kill_after_the_second_turn(crew, key, do, /, **request):
             answer = ask_loaded(crew, key, do, **request)
-            if do == "measure" and "pytorch" in key:
+            if do == "measure" and "pytorch" in key and "again" not in key:
                 turns.append(answer)
                 if len(turns) == 2:
                     os.kill(crew._homes[key].pid, signal.SIGKILL)
@@ -475,7 +540,8 @@ class TestMeasure:
         assert set(rows(group, "gradient by weight")) == {"tensorflow/graph"}
         messages = {(row["phase"], row["message"]) for row in run.manifest["failures"]}
         broken = "ImportError: libtorch.so is broken"
-        assert messages == {("forward", broken), ("cold start", broken), ("gradient by weight", broken)}
+        phases = ("forward", "again forward", "cold start", "gradient by weight")
+        assert messages == {(phase, broken) for phase in phases}
 
     def test_a_framework_that_is_missing_has_its_reason(self, run):
         reason = "torch is not installed"
@@ -502,7 +568,7 @@ class TestMeasure:
         group = plan.groups(profile, THERE, only(*programs, phases=phases))["mobilenet_v2"]
         measure(run, group, profile, sys.executable, threads=2)
         stored = run.group("mobilenet_v2")
-        assert len(homes) == len(set(homes.values())) == 4  # two programs, two stages of calls
+        assert len(homes) == len(set(homes.values())) == 5  # two programs, two stages of calls, and the A/A pair
         assert (
             set(rows(stored, "cold start")) == set(rows(stored, "training")) == {"pytorch/eager", "keras-torch/eager"}
         )

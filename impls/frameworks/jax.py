@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -9,15 +10,22 @@ import jax
 LAYOUT = "NHWC"
 
 _pending: Any = None
+_compilations = 0
 
 
-def configure(threads: int) -> None:
-    """Set what would otherwise differ between frameworks: thread pool, TF32 and who owns the GPU's memory."""
+def configure(threads: int | None) -> None:
+    """Set what would otherwise differ between frameworks: thread pool, TF32 and who owns the GPU's memory.
+
+    None leaves JAX as it comes.
+    """
+    if threads is None:
+        return
     os.environ["NPROC"] = str(threads)  # read when the first array is made; JAX has no function for it
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     jax.config.update("jax_default_matmul_precision", "float32")
 
 
+@cache
 def device() -> str:
     """Where programs run: the first GPU if JAX sees one."""
     return "cuda:0" if jax.default_backend() == "gpu" else "cpu"
@@ -38,8 +46,9 @@ def note(values: Any) -> Any:
 def synchronize() -> None:
     """Wait for what was asked for last."""
     global _pending
-    jax.block_until_ready(_pending)
-    _pending = None
+    if _pending is not None:
+        jax.block_until_ready(_pending)
+        _pending = None
 
 
 def peak_memory() -> int | None:
@@ -60,6 +69,19 @@ def set_precision(precision: str) -> None:
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     """The function in an execution mode; compiled means XLA."""
     return jax.jit(function) if mode == "compiled" else function
+
+
+def compilations() -> int:
+    """How many programs XLA has compiled in this process so far. In eager mode each operation is one, once a shape."""
+    return _compilations
+
+
+def _count_compilation(event: str, *_: Any, **__: Any) -> None:
+    global _compilations
+    _compilations += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_count_compilation)
 
 
 def count_macs(function: Callable[..., Any], *inputs: Any) -> list[int]:

@@ -22,8 +22,6 @@ BACKEND = keras.backend.backend()
 # Threads, device and waiting belong to the engine below, and the engine's own runtime knows them.
 engine = import_module("impls.frameworks." + {"torch": "pytorch"}.get(BACKEND, BACKEND))
 backend = import_module(f"impls.frameworks.keras_on_{BACKEND}")
-# Keras' default is channels last everywhere; on PyTorch that would transpose around every convolution.
-keras.config.set_image_data_format("channels_first" if engine.LAYOUT == "NCHW" else "channels_last")
 
 WEIGHTS = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
 VARIABLES = {"weight": "kernel", "bias": "bias"}
@@ -34,13 +32,28 @@ NORM_VARIABLES = {
     "running_var": "moving_variance",
 }
 
-configure = engine.configure
 device = engine.device
-layout = engine.layout
 synchronize = engine.synchronize
 peak_memory = engine.peak_memory
 compile = engine.compile
+compilations = engine.compilations
 count_macs = engine.count_macs
+
+
+def configure(threads: int | None) -> None:
+    """Set what would otherwise differ between frameworks: the engine's settings, and its own layout for Keras.
+
+    None leaves both as they come: channels last on every backend. Layers keep the layout that they are built in.
+    """
+    engine.configure(threads)
+    if threads is not None:
+        # Channels last would transpose around every convolution of PyTorch.
+        keras.config.set_image_data_format("channels_first" if engine.LAYOUT == "NCHW" else "channels_last")
+
+
+def layout() -> str:
+    """Order of the activations' axes."""
+    return "NCHW" if keras.config.image_data_format() == "channels_first" else "NHWC"
 
 
 def versions() -> dict[str, str]:
@@ -79,7 +92,7 @@ class Program:
         self.values: Any = None  # of the variables between steps, where the backend keeps them
 
     def prepare(self, *arrays: np.ndarray) -> tuple[Any, ...]:
-        """NumPy arrays, (N, H, W, C) or of integers -> tensors on the device, in the backend's own layout."""
+        """NumPy arrays, (N, H, W, C) or of integers -> tensors on the device, in Keras' layout."""
         return tuple(self._prepare(array) for array in arrays)
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -102,7 +115,7 @@ class Program:
         """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
         half = keras.backend.standardize_dtype(tensor.dtype) == "bfloat16"
         array = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32") if half else tensor)
-        return np.moveaxis(array, 1, -1) if array.ndim == 4 and engine.LAYOUT == "NCHW" else array
+        return np.moveaxis(array, 1, -1) if array.ndim == 4 and layout() == "NCHW" else array
 
     def macs(self, x: Any) -> list[int]:
         """Multiply-accumulates of each convolution and matrix product of predict, counted by the backend."""
@@ -120,7 +133,7 @@ class Program:
     def _prepare(self, array: np.ndarray) -> Any:
         if array.dtype.kind == "i":
             return keras.ops.convert_to_tensor(array, "int32" if BACKEND == "jax" else "int64")
-        layout_array = np.moveaxis(array, -1, 1) if engine.LAYOUT == "NCHW" else array
+        layout_array = np.moveaxis(array, -1, 1) if layout() == "NCHW" else array
         return keras.ops.convert_to_tensor(np.ascontiguousarray(layout_array), self.dtype)
 
 
@@ -139,6 +152,8 @@ class Model(Program):
         super().__init__(module, mode, precision, tensors)
         self.loss = getattr(losses_keras, task)
         self._forward = backend.forward(self, mode)
+        self._loss = backend.loss(self, mode)
+        self._gradient = backend.gradient(self, mode)
         self.use(optimizer)
 
     def use(self, optimizer: Optimizer) -> None:
@@ -157,11 +172,22 @@ class Model(Program):
         """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
         return self._step(images, *targets)
 
+    def training_loss(self, images: Any, *targets: Any) -> Any:
+        """A step as far as the loss -> loss. What the backward pass needs is computed and kept, as in a step."""
+        return self._loss(images, *targets)
+
+    def training_gradient(self, images: Any, *targets: Any) -> tuple[Any, Sequence[Any]]:
+        """A step as far as the gradients -> loss, and the gradient by each learned weight; none is updated."""
+        return self._gradient(images, *targets)
+
     def first_moments(self) -> dict[str, np.ndarray]:
         """Canonical decaying means of the gradients, as the optimiser keeps them."""
         backend.read_back(self)
-        moments = optimizers_keras.first_moments(self.optimizer, self.optimizer_facts)
-        found = dict(zip(map(id, self.module.trainable_variables), moments, strict=True))
+        return self.named(optimizers_keras.first_moments(self.optimizer, self.optimizer_facts))
+
+    def named(self, values: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
+        found = dict(zip(map(id, self.module.trainable_variables), values, strict=True))
         return {
             name: self.to_canonical(name, found[id(variable)])
             for name, variable in self.variables.items()

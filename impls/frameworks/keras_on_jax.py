@@ -5,6 +5,7 @@ steps. Writing them back to Keras after every step would be work that no one's t
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,15 +31,43 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
     return forward
 
 
+def loss(model: Any, mode: str) -> Callable[..., jax.Array]:
+    """images, *targets -> loss, of a forward pass that keeps what a backward pass needs.
+
+    XLA compiles a step's forward and backward pass together, and what it would keep of the one is its own choice.
+    """
+
+    def forward(trainable: Values, others: Values, images: jax.Array, targets: Any) -> Any:
+        return jax.vjp(lambda values: _loss_of(model, values, others, images, targets), trainable, has_aux=True)
+
+    compiled = compile(forward, mode)
+
+    def loss(images: jax.Array, *targets: jax.Array) -> jax.Array:
+        trainable, others, state = _values(model)
+        # The backward function holds what it needs; without it XLA would be free not to compute it.
+        loss, _backward, (_outputs, others) = note(compiled(trainable, others, images, targets))
+        model.values = (trainable, others, state)
+        return loss
+
+    return loss
+
+
+def gradient(model: Any, mode: str) -> Callable[..., Any]:
+    """images, *targets -> loss, the gradient by each trainable variable."""
+    compiled = compile(jax.value_and_grad(partial(_loss_of, model), has_aux=True), mode)
+
+    def gradient(images: jax.Array, *targets: jax.Array) -> tuple[jax.Array, Values]:
+        trainable, others, state = _values(model)
+        (loss, (_outputs, others)), gradients = note(compiled(trainable, others, images, targets))
+        model.values = (trainable, others, state)
+        return loss, gradients
+
+    return gradient
+
+
 def step(model: Any, mode: str) -> Callable[..., Any]:
     """images, *targets -> loss, outputs; the weights are updated."""
-
-    def loss_of(trainable: Values, others: Values, images: jax.Array, targets: tuple[jax.Array, ...]) -> Any:
-        outputs, others = model.module.stateless_call(trainable, others, images, training=True)
-        outputs = as_tuple(outputs)
-        return model.loss_of(outputs, targets), (outputs, others)
-
-    gradient = jax.value_and_grad(loss_of, has_aux=True)
+    gradient = jax.value_and_grad(partial(_loss_of, model), has_aux=True)
 
     def update(trainable: Values, others: Values, state: Values, images: jax.Array, targets: Any) -> Any:
         (loss, (outputs, others)), gradients = gradient(trainable, others, images, targets)
@@ -79,6 +108,12 @@ def read_back(program: Any) -> None:
 def forget(program: Any) -> None:
     """Read Keras' variables again before the next step: they were given other values."""
     program.values = None
+
+
+def _loss_of(model: Any, trainable: Values, others: Values, images: jax.Array, targets: tuple[jax.Array, ...]) -> Any:
+    outputs, others = model.module.stateless_call(trainable, others, images, training=True)
+    outputs = as_tuple(outputs)
+    return model.loss_of(outputs, targets), (outputs, others)
 
 
 def _values(program: Any) -> tuple[Values, Values, Values]:

@@ -13,15 +13,37 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
     return compile(program.forward_of, mode)
 
 
+def loss(model: Any, mode: str) -> Callable[..., tf.Tensor]:
+    """images, *targets -> loss, of a forward pass that keeps what a backward pass needs."""
+
+    def loss_of(images: tf.Tensor, *targets: tf.Tensor) -> tf.Tensor:
+        return model.loss_of(model.training_outputs_of(images), targets)
+
+    compiled = compile(loss_of, mode)
+
+    def loss(images: tf.Tensor, *targets: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape():  # around a graph: its own tape would keep nothing, for no gradient follows
+            return compiled(images, *targets)
+
+    return loss
+
+
+def gradient(model: Any, mode: str) -> Callable[..., Any]:
+    """images, *targets -> loss, the gradient by each trainable variable."""
+
+    def gradient(images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        loss, _, gradients = _gradient(model, images, targets)
+        return loss, gradients
+
+    return compile(gradient, mode)
+
+
 def step(model: Any, mode: str) -> Callable[..., Any]:
     """images, *targets -> loss, outputs; the weights are updated."""
 
     def step(images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        with tf.GradientTape() as tape:
-            outputs = model.training_outputs_of(images)
-            loss = model.loss_of(outputs, targets)
-        variables = model.module.trainable_variables
-        model.update(tape.gradient(loss, variables), variables)
+        loss, outputs, gradients = _gradient(model, images, targets)
+        model.update(gradients, model.module.trainable_variables)
         return loss, outputs
 
     return compile(step, mode)
@@ -43,3 +65,12 @@ def read_back(program: Any) -> None:
 
 def forget(program: Any) -> None:
     """Nothing to do: the steps read Keras' variables themselves."""
+
+
+def _gradient(
+    model: Any, images: tf.Tensor, targets: tuple[tf.Tensor, ...]
+) -> tuple[tf.Tensor, tuple[tf.Tensor, ...], list[tf.Tensor]]:
+    with tf.GradientTape() as tape:
+        outputs = model.training_outputs_of(images)
+        loss = model.loss_of(outputs, targets)
+    return loss, outputs, tape.gradient(loss, model.module.trainable_variables)

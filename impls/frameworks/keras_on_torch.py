@@ -1,6 +1,7 @@
 """Keras on PyTorch: how its programs run, as Keras' guide to custom training loops does it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,23 +20,32 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
     return forward
 
 
+def loss(model: Any, mode: str) -> Callable[..., torch.Tensor]:
+    """images, *targets -> loss, which keeps what a backward pass needs."""
+    compiled = compile(partial(_loss_of, model), mode)
+    return lambda images, *targets: compiled(images, *targets)[0]
+
+
+def gradient(model: Any, mode: str) -> Callable[..., Any]:
+    """images, *targets -> loss, the gradient by each trainable variable."""
+    compiled = compile(partial(_loss_of, model), mode)
+
+    def gradient(images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        loss, _, gradients = _gradient(model, compiled, images, targets)
+        return loss, gradients
+
+    return gradient
+
+
 def step(model: Any, mode: str) -> Callable[..., Any]:
     """images, *targets -> loss, outputs; the weights are updated."""
-
-    def loss_of(images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        outputs = model.training_outputs_of(images)
-        return model.loss_of(outputs, targets), tuple(output.detach() for output in outputs)
-
-    compiled = compile(loss_of, mode)
+    compiled = compile(partial(_loss_of, model), mode)
 
     def step(images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        model.module.zero_grad()
-        loss, outputs = compiled(images, *targets)
-        loss.backward()
-        variables = model.module.trainable_variables
+        loss, outputs, gradients = _gradient(model, compiled, images, targets)
         with torch.no_grad():
-            model.update([variable.value.grad for variable in variables], variables)
-        return loss.detach(), outputs
+            model.update(gradients, model.module.trainable_variables)
+        return loss, outputs
 
     return step
 
@@ -62,3 +72,17 @@ def read_back(program: Any) -> None:
 
 def forget(program: Any) -> None:
     """Nothing to do: the steps read Keras' variables themselves."""
+
+
+def _loss_of(model: Any, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    outputs = model.training_outputs_of(images)
+    return model.loss_of(outputs, targets), tuple(output.detach() for output in outputs)
+
+
+def _gradient(
+    model: Any, loss_of: Callable[..., Any], images: torch.Tensor, targets: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], list[torch.Tensor]]:
+    model.module.zero_grad()
+    loss, outputs = loss_of(images, *targets)
+    loss.backward()
+    return loss.detach(), outputs, [variable.value.grad for variable in model.module.trainable_variables]

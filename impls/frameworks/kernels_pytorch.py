@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch._functorch import config
 
-from impls.frameworks.pytorch import WEIGHTS, compile, count_macs, device
+from impls.frameworks.pytorch import LAYOUT, WEIGHTS, compile, count_macs, device
 from impls.kernels import BY_INPUT, Case, learned
 from impls.weights import from_channels_last, to_channels_last
 
@@ -19,22 +19,32 @@ Tensors = tuple[torch.Tensor, ...]
 
 
 class Kernel:
-    """A twin's operation in one execution mode. channels_last: whether its weights are laid out so, as in Keras."""
+    """A twin's operation in one execution mode.
+
+    channels_last: whether its weights are laid out so, as in Keras. layout: of what goes in and comes out.
+    """
 
     def __init__(
-        self, compute: Callable[..., Any], case: Case, mode: str, precision: str, channels_last: bool = False
+        self,
+        compute: Callable[..., Any],
+        case: Case,
+        mode: str,
+        precision: str,
+        channels_last: bool = False,
+        layout: str = LAYOUT,
     ) -> None:
         self.case = case
         self.dtype = WEIGHTS[precision]
         self.channels_last = channels_last
+        self.channel_axis = 1 if layout == "NCHW" else -1
         self.values: dict[str, torch.Tensor] = {}
         config.donated_buffer = False  # a compiled gradient would be free to overwrite what it is to be run on again
         self._plain = partial(compute, case)
         self._compute = compile(self._plain, mode)
 
     def prepare(self, *arrays: np.ndarray) -> Tensors:
-        """NumPy arrays, channels last -> tensors on the device, (N, C, *spatial)."""
-        return tuple(self._tensor(np.moveaxis(array, -1, 1)) for array in arrays)
+        """NumPy arrays, channels last -> tensors on the device, in the layout."""
+        return tuple(self._tensor(np.moveaxis(array, -1, self.channel_axis)) for array in arrays)
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Copy canonical weights."""
@@ -53,7 +63,7 @@ class Kernel:
 
     def to_numpy(self, tensor: torch.Tensor) -> np.ndarray:
         """A result as NumPy, channels last."""
-        return np.moveaxis(tensor.detach().cpu().numpy(), 1, -1)
+        return np.moveaxis(tensor.detach().cpu().numpy(), self.channel_axis, -1)
 
     def predict(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Inputs -> output."""

@@ -1,6 +1,8 @@
 """PyTorch's runtime: how a network or a kernel is built, run, trained and waited for."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,16 @@ LAYOUT = "NCHW"
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
-def configure(threads: int) -> None:
-    """Set what would otherwise differ between frameworks: thread pool and TF32."""
+def configure(threads: int | None) -> None:
+    """Set what would otherwise differ between frameworks: thread pool and TF32. None leaves PyTorch as it comes."""
+    if threads is None:
+        return
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
+@cache  # `synchronize` asks at every call, and PyTorch takes microseconds to look
 def device() -> str:
     """Where programs run: the first GPU if PyTorch sees one."""
     return "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -35,13 +40,13 @@ def layout() -> str:
 
 def synchronize() -> None:
     """Wait for the device."""
-    if torch.cuda.is_available():
+    if device() != "cpu":
         torch.cuda.synchronize()
 
 
 def peak_memory() -> int | None:
     """Peak bytes of VRAM allocated, None without a GPU."""
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    return torch.cuda.max_memory_allocated() if device() != "cpu" else None
 
 
 def versions() -> dict[str, str]:
@@ -71,6 +76,12 @@ def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     # What was compiled before and is called again will be compiled again.
     torch.compiler.reset()
     return torch.compile(function, fullgraph=True)
+
+
+def compilations() -> int:
+    """How many graphs were compiled in this process so far, by PyTorch's own count, which its resets leave alone."""
+    dynamo = sys.modules.get("torch._dynamo.utils")  # importing it takes seconds, and what runs eagerly never does
+    return dynamo.counters["stats"]["unique_graphs"] if dynamo else 0
 
 
 def count_macs(function: Callable[..., Any], *inputs: torch.Tensor) -> list[int]:
@@ -143,11 +154,12 @@ class Model(Program):
         self.loss = getattr(losses_pytorch, task)
         self._forward = compile(self._forward_of, mode)
         self._loss = compile(self._loss_of, mode)
+        self._learned = list(module.parameters())
         self.use(optimizer)
 
     def use(self, optimizer: Optimizer) -> None:
         """Train with this optimiser from here on."""
-        self.optimizer = optimizers_pytorch.build(self.module.parameters(), optimizer)
+        self.optimizer = optimizers_pytorch.build(self._learned, optimizer)
 
     def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Images -> what comes out, in evaluation mode."""
@@ -157,18 +169,37 @@ class Model(Program):
 
     def train_step(self, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
+        loss, outputs = self._backward(images, *targets)
+        self.optimizer.step()
+        return loss.detach(), outputs
+
+    def training_loss(self, images: torch.Tensor, *targets: torch.Tensor) -> torch.Tensor:
+        """A step as far as the loss -> loss. What the backward pass needs is kept, as in a step, by the loss."""
+        self.module.train()
+        return self._loss(images, *targets)[0]
+
+    def training_gradient(
+        self, images: torch.Tensor, *targets: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
+        """A step as far as the gradients -> loss, and the gradient by each learned weight; none is updated."""
+        loss, _ = self._backward(images, *targets)
+        return loss.detach(), [weight.grad for weight in self._learned]
+
+    def first_moments(self) -> dict[str, np.ndarray]:
+        """Canonical decaying means of the gradients, as the optimiser keeps them."""
+        return self.named([optimizers_pytorch.first_moment(self.optimizer, weight) for weight in self._learned])
+
+    def named(self, values: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
+        """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
+        names = [name for name, _ in self.module.named_parameters()]
+        return {name: self.to_canonical(name, value) for name, value in zip(names, values, strict=True)}
+
+    def _backward(self, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         self.module.train()
         self.optimizer.zero_grad(set_to_none=True)
         loss, outputs = self._loss(images, *targets)
         loss.backward()
-        self.optimizer.step()
-        return loss.detach(), outputs
-
-    def first_moments(self) -> dict[str, np.ndarray]:
-        """Canonical decaying means of the gradients, as the optimiser keeps them."""
-        parameters = self.module.named_parameters()
-        moments = {name: optimizers_pytorch.first_moment(self.optimizer, weight) for name, weight in parameters}
-        return {name: self.to_canonical(name, moment) for name, moment in moments.items()}
+        return loss, outputs
 
     def _forward_of(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         with self.autocast:

@@ -1,6 +1,7 @@
 """TensorFlow's runtime: how a network or a kernel is built, run, trained and waited for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,16 @@ from impls.weights import from_channels_last, to_channels_last
 LAYOUT = "NHWC"
 WEIGHTS = {"float32": tf.float32, "bfloat16": tf.float32, "float64": tf.float64}
 
+_tracings = 0
 
-def configure(threads: int) -> None:
-    """Set what would otherwise differ between frameworks: thread pools, TF32 and who owns the GPU's memory."""
+
+def configure(threads: int | None) -> None:
+    """Set what would otherwise differ between frameworks: thread pools, TF32 and who owns the GPU's memory.
+
+    None leaves TensorFlow as it comes.
+    """
+    if threads is None:
+        return
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -25,6 +33,7 @@ def configure(threads: int) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+@cache  # `synchronize` asks at every call, and TensorFlow takes microseconds to look
 def device() -> str:
     """Where programs run: the first GPU if TensorFlow sees one."""
     return "cuda:0" if tf.config.list_physical_devices("GPU") else "cpu"
@@ -37,7 +46,7 @@ def layout() -> str:
 
 def synchronize() -> None:
     """Wait for the device."""
-    if tf.config.list_physical_devices("GPU"):
+    if device() != "cpu":
         tf.test.experimental.sync_devices()
 
 
@@ -64,7 +73,20 @@ def build(twin: Callable[..., tf.Module], precision: str, *arguments: Any) -> tf
 
 def compile(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     """The function in an execution mode; compiled means XLA."""
-    return function if mode == "eager" else tf.function(function, jit_compile=mode == "compiled")
+    if mode == "eager":
+        return function
+
+    def traced(*arguments: Any) -> Any:
+        global _tracings
+        _tracings += 1  # Python runs while a graph is built, and not when the graph runs
+        return function(*arguments)
+
+    return tf.function(traced, jit_compile=mode == "compiled")
+
+
+def compilations() -> int:
+    """How many graphs were built in this process so far; each is compiled for the shapes that it was built for."""
+    return _tracings
 
 
 def count_macs(function: Callable[..., Any], *inputs: tf.Tensor) -> list[int]:
@@ -130,6 +152,8 @@ class Model(Program):
         super().__init__(module, mode, precision, tensors)
         self.loss = getattr(losses_tensorflow, task)
         self._forward = compile(self._forward_of, mode)
+        self._loss = compile(self._loss_of, mode)
+        self._gradient = compile(self._gradient_of, mode)
         self.use(optimizer)
 
     def use(self, optimizer: Optimizer) -> None:
@@ -145,22 +169,46 @@ class Model(Program):
         """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
         return self._step(images, *targets)
 
+    def training_loss(self, images: tf.Tensor, *targets: tf.Tensor) -> tf.Tensor:
+        """A step as far as the loss -> loss. What the backward pass needs is kept, as in a step, by the tape.
+
+        XLA compiles a step's forward and backward pass together, and what it would keep of the one is its own choice.
+        """
+        with tf.GradientTape():  # around a graph: its own tape would keep nothing, for no gradient follows
+            return self._loss(images, *targets)[0]
+
+    def training_gradient(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """A step as far as the gradients -> loss, and the gradient by each learned weight; none is updated."""
+        loss, _, gradients = self._gradient(images, *targets)
+        return loss, gradients
+
     def first_moments(self) -> dict[str, np.ndarray]:
         """Canonical decaying means of the gradients, as the optimiser keeps them."""
+        return self.named(self.optimizer.first_moments)
+
+    def named(self, values: Sequence[tf.Tensor]) -> dict[str, np.ndarray]:
+        """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
         names = [variable.name.removesuffix(":0") for variable in self.module.trainable_variables]
-        moments = zip(names, self.optimizer.first_moments, strict=True)
-        return {name: self.to_canonical(name, moment) for name, moment in moments}
+        return {name: self.to_canonical(name, value) for name, value in zip(names, values, strict=True)}
 
     def _forward_of(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return as_tuple(self.module(images, training=False))
 
-    def _step_of(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    def _loss_of(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        outputs = as_tuple(self.module(images, training=True))
+        exact = [tf.cast(output, self.dtype) for output in outputs]
+        return self.loss(exact, *targets), outputs
+
+    def _gradient_of(
+        self, images: tf.Tensor, *targets: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            outputs = as_tuple(self.module(images, training=True))
-            exact = [tf.cast(output, self.dtype) for output in outputs]
-            loss = self.loss(exact, *targets)
-        variables = self.module.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+            loss, outputs = self._loss_of(images, *targets)
+        return loss, outputs, tape.gradient(loss, self.module.trainable_variables)
+
+    def _step_of(self, images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        loss, outputs, gradients = self._gradient_of(images, *targets)
+        self.optimizer.apply(gradients, self.module.trainable_variables)
         return loss, outputs
 
 

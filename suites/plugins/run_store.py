@@ -27,7 +27,8 @@ from hwprobe.fingerprint import fingerprint
 from hwprobe.private import scrub
 from hwprobe.readiness import judge
 from suites import common, kernel_facts, plan, session, store, worker_process
-from suites.plan import Case, Program
+from suites.plan import Case
+from suites.plugins import run_command
 from suites.plugins.environment import PrebuiltEnvironment
 from suites.profiles import Profile
 
@@ -46,21 +47,13 @@ SETTINGS = (
     "MALLOC_",
 )
 run_benchmarks_of_asv = runner.run_benchmarks
-asked: dict[str, Any] = {"resume": False, "benchmarks": []}  # on asv's command line
 
 
 def setup() -> None:
     """Called by asv when it loads the plugin."""
     if command.run_benchmarks is run_benchmarks:
         return
-    run_from_conf_args = command.Run.run_from_conf_args.__func__
-
-    def note_arguments(cls: Any, conf: Any, args: Any, **options: Any) -> Any:
-        asked["resume"] = args.skip_existing or args.skip_existing_successful
-        asked["benchmarks"] = args.bench or []
-        return run_from_conf_args(cls, conf, args, **options)
-
-    command.Run.run_from_conf_args = classmethod(note_arguments)
+    run_command.setup()
     command.run_benchmarks = run_benchmarks
     runner.get_spawner = lambda env, benchmark_dir, **_: Reader(env, benchmark_dir)
 
@@ -72,7 +65,7 @@ class Reader(runner.Spawner):
         self, name: str, params_str: str, profile_path: str, result_file_name: str, timeout: float, cwd: str
     ) -> tuple[str, int]:
         """Output and exit code of one parameter combination of a benchmark; asv reads its result from the file."""
-        if not phase_of(self.benchmark_dir, name):
+        if not metrics_of(self.benchmark_dir, name):
             return super().run(name, params_str, profile_path, result_file_name, timeout, cwd)
         output = io.StringIO()
         try:
@@ -87,13 +80,13 @@ class Reader(runner.Spawner):
         return output.getvalue(), 0
 
 
-def phase_of(benchmark_dir: str, name: str) -> str | None:
-    """What a benchmark of this suite measures, None for any other benchmark."""
+def metrics_of(benchmark_dir: str, name: str) -> common.Metrics | None:
+    """The object whose method a benchmark of this suite is, None for any other benchmark."""
     try:
         owner = getattr(get_benchmark_from_name(benchmark_dir, name).func, "__self__", None)
     finally:
         forget_importers()
-    return owner.phase if isinstance(owner, common.Metrics) else None
+    return owner if isinstance(owner, common.Metrics) else None
 
 
 def forget_importers() -> None:
@@ -110,8 +103,6 @@ def run_benchmarks(benchmarks: Any, env: Any, results: Any = None, **options: An
     """asv.runner.run_benchmarks, within a run that is kept."""
     if not isinstance(env, PrebuiltEnvironment):
         return run_benchmarks_of_asv(benchmarks, env, results=results, **options)
-    if "rounds" in (options.get("extra_params") or {}):
-        raise util.UserError("rounds belong to the profile here: set EVENBENCH_PROFILE")
     if env.dirty:
         log.warning("the tree has uncommitted changes: its results are marked tree=dirty")
     with ExitStack() as stack:
@@ -139,13 +130,10 @@ def cases(benchmarks: Any, profile: Profile) -> set[Case]:
     """
     found: set[Case] = set()
     for name, benchmark in benchmarks.items():
-        if not (phase := phase_of(benchmarks.benchmark_dir, name)):
+        if not (owner := metrics_of(benchmarks.benchmark_dir, name)):
             continue
         axes = [[ast.literal_eval(value) for value in axis] for axis in benchmark["params"]]
-        mine = {
-            index: Case(phase, Program(workload, framework, mode), size[0] if size else None)
-            for index, (workload, framework, mode, *size) in enumerate(itertools.product(*axes))
-        }
+        mine = {index: owner.case(*values) for index, values in enumerate(itertools.product(*axes))}
         selected = benchmarks.benchmark_selection.get(name)
         candidates = mine if selected is None else selected
         chosen = {index for index in candidates if plan.offered(mine[index], profile) is None}
@@ -156,15 +144,14 @@ def cases(benchmarks: Any, profile: Profile) -> set[Case]:
 
 def open_run(runs: Path, env: Any, results: Any) -> store.Run:
     """The interrupted run that asv is told to go on with (it skips what exists), or a new one."""
-    identity = {
-        "machine": results.params["machine"],
-        "commit": results.commit_hash,
-        "env_name": env.name,
-        "source": store.source_hash(worker_process.ROOT),
-    }
-    if asked["resume"] and (run := store.adopt(runs, identity, asked["benchmarks"])):
-        log.info(f"Going on with run {run.manifest['run_id']}")
-        return run
+    identity = run_command.identity(results.params["machine"], results.commit_hash, env.name)
+    if run_command.resume:
+        if run := store.adopt(runs, identity, run_command.benchmarks):
+            log.info(f"Going on with run {run.manifest['run_id']}")
+            return run
+        if left := store.interrupted(runs, identity):
+            asked = " ".join(f"--bench {one}" for one in left["benchmarks"]) or "all benchmarks"
+            log.warning(f"Run {left['run_id']} was interrupted, too, but of {asked}: this is a new run")
     try:
         named = label.current()
     except ValueError as error:
@@ -173,7 +160,7 @@ def open_run(runs: Path, env: Any, results: Any) -> store.Run:
     threads = hwprobe.usable_cpus()
     settings = {
         "label": named,
-        "benchmarks": asked["benchmarks"],
+        "benchmarks": run_command.benchmarks,
         "kernels": kernel_facts.facts(env.profile.kernels),
         "ceilings": {},
         "dirty": env.dirty,
