@@ -153,9 +153,8 @@ def answer(**options: Any) -> str:
 
 def keep_a_run(person: Person, home: Path) -> None:
     """Open a run as asv's plugin does, and store what goes wrong in it, below the home folder."""
-    environment = SimpleNamespace(
-        name="env", profile=profiles.QUICK, dirty=False, interpreter={"versions": {}, "missing": {}}
-    )
+    described = {"versions": {}, "missing": {}, "software": hwprobe.collect()["software"]}
+    environment = SimpleNamespace(name="env", profile=profiles.QUICK, dirty=False, interpreter=described)
     results = SimpleNamespace(params={"machine": machine_plugin.name()}, commit_hash="c")
     run = run_store.open_run(home / "evenbench" / ".asv" / "runs", environment, results)
     trouble = f"[Errno 2] {home}/.cache/w.npz on {person.host}, {person.ip}:80, [{person.ip6}], {person.mac}"

@@ -156,7 +156,7 @@ def open_run(runs: Path, env: Any, results: Any) -> store.Run:
         named = label.current()
     except ValueError as error:
         raise util.UserError(str(error)) from None
-    facts, now = hwprobe.collect(), conditions.collect()
+    facts, now = {**hwprobe.collect(), "software": env.interpreter["software"]}, conditions.collect()
     threads = hwprobe.usable_cpus()
     settings = {
         "label": named,
