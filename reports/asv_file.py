@@ -17,7 +17,10 @@ API_VERSION = 2
 # The axes of the suites' benchmarks, for a folder whose benchmarks.json is missing or broken.
 AXES = ("workload", "framework", "mode", "size")
 # Names of the units that benchmarks may declare; asv calls an undeclared one "unit".
-UNITS = {"seconds": "s", "second": "s", "byte": "bytes", "B": "bytes", "ratio": "fraction", "accuracy": "fraction"}
+UNITS = {
+    **{"seconds": "s", "second": "s", "byte": "bytes", "B": "bytes", "joules": "J"},
+    **{"ratio": "fraction", "accuracy": "fraction"},
+}
 
 Row = dict[str, Any]
 

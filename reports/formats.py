@@ -6,6 +6,7 @@ import math
 _SCALES: dict[str, list[tuple[float, float, str]]] = {
     "s": [(1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs")],
     "bytes": [(2**30, 2**30, "GiB"), (2**20, 2**20, "MiB"), (2**10, 2**10, "KiB"), (0, 1, "B")],
+    "J": [(1.0, 1.0, "J"), (0.0, 1e-3, "mJ")],
     "fraction": [(0.0, 0.01, "%")],
     "FLOP/s": [(1e12, 1e12, "TFLOP/s"), (1e9, 1e9, "GFLOP/s"), (0.0, 1e6, "MFLOP/s")],
     "bytes/s": [(1e12, 1e12, "TB/s"), (1e9, 1e9, "GB/s"), (0.0, 1e6, "MB/s")],

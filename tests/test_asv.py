@@ -20,16 +20,31 @@ import impls
 ROOT = Path(__file__).parent.parent
 TORCH_ONLY = r"kernels\..*\('conv2d-(1x1|1x7)', 'pytorch'"
 MODELS = ("classification", "segmentation", "detection")
+STEPS = ("Training", "DefaultTraining")
+OF_CALLS = {
+    "track_latency": "seconds",
+    **dict.fromkeys(("track_peak_memory", "track_peak_vram", "track_process_vram"), "bytes"),
+    "track_energy": "joules",
+}
 BENCHMARKS = {
     "kernels.ColdStart.track_first_call": "seconds",
     **{
         f"{suite}.{phase}.{metric}": unit
         for suite, phase in (
             *product(("kernels",), ("Forward", "GradientByInput", "GradientByWeight")),
-            *product(MODELS, ("Inference", "Training")),
+            *product(MODELS, ("Inference", "DefaultInference", *STEPS)),
             ("detection", "Boxes"),
         )
-        for metric, unit in (("track_latency", "seconds"), ("track_peak_memory", "bytes"), ("track_peak_vram", "bytes"))
+        for metric, unit in OF_CALLS.items()
+    },
+    **{
+        f"{suite}.{phase}.track_{part}": "seconds"
+        for suite, phase, part in product(MODELS, STEPS, ("forward", "gradient", "first_call"))
+    },
+    **{
+        f"{suite}.Largest{phase}Batch.track_batch_size": "images"
+        for suite in MODELS
+        for phase in ("Inference", "Training")
     },
     **{f"{suite}.ColdStart.track_{part}": "seconds" for suite in MODELS for part in ("import", "build", "first_call")},
     **{f"classification.Accuracy.track_{score}": "fraction" for score in ("top1", "precision", "recall", "f1")},
