@@ -125,6 +125,21 @@ def load_layer(key: str, program: Answer, size: Answer, layer: str, with_norm: b
     return {}
 
 
+def load_pipeline(key: str, framework: str, images: Answer, workers: int) -> Answer:
+    """Build a framework's input pipeline and prove it, in its first pass. images: the arguments of spec.plan."""
+    from impls.pipelines import Pipeline, spec
+
+    built = Pipeline(framework, spec.plan(**images), workers)
+    programs[key] = (built, ())
+    return built.prove()
+
+
+def measure_pass(key: str) -> Answer:
+    """One pass of an input pipeline."""
+    pipeline, _ = programs[key]
+    return pipeline.measure()
+
+
 def load_call(key: str, program: Answer) -> Answer:
     """Build a kernel with next to no work, whose time is a call's own."""
     from impls.kernels.activation.cases import Case
@@ -278,6 +293,8 @@ REQUESTS = {
         load,
         load_layer,
         load_call,
+        load_pipeline,
+        measure_pass,
         load_reference,
         warm_up,
         measure,
@@ -332,7 +349,8 @@ def _call(program: Any, phase: str) -> Callable[..., Any]:
 
 def _read(requests: SimpleQueue[str]) -> None:
     # Blocked in a read while programs are timed, so it takes nothing from them.
-    for line in sys.stdin:
+    # Not through sys.stdin: what is forked while a thread reads that can never close it, as multiprocessing does first.
+    for line in os.fdopen(os.dup(0)):
         requests.put(line)
     shutil.rmtree(sys.argv[2], ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
