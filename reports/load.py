@@ -98,7 +98,9 @@ def load(folder: Path) -> Results:
         skipped.append(Skipped("results/benchmarks.json", problem))
     if not rows:
         broken = f" ({len(skipped)} skipped, such as {skipped[0].path}: {skipped[0].reason})" if skipped else ""
-        raise NoResultsError(f"no results in {folder}{broken}; `evenbench run` makes them")
+        interrupted = any(not manifest["finished_at"] for manifest in manifests.values())
+        remedy = "a run was interrupted: `evenbench run --resume` goes on with it" if interrupted else ""
+        raise NoResultsError(f"no results in {folder}{broken}; {remedy or '`evenbench run` makes them'}")
     order = ["machine", "run_id", "suite", "workload", "size", "phase", "metric", "framework", "mode"]
     frame = pd.DataFrame(rows, columns=COLUMNS).sort_values(order, kind="stable").reset_index(drop=True)
     newest_first = sorted(runs.values(), key=lambda run: (run.started_at, run.key), reverse=True)

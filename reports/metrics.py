@@ -107,9 +107,14 @@ def calls(phase: str, latency: str = "Latency", rates: tuple[Rate, ...] = IMAGES
         ),
         Metric(metric_key(phase, "peak_memory"), f"{phase}.track_peak_memory", "Peak RSS increment", "bytes", "lower"),
         Metric(metric_key(phase, "peak_vram"), f"{phase}.track_peak_vram", "Peak VRAM", "bytes", "lower"),
-        Metric(
-            metric_key(phase, "process_vram"), f"{phase}.track_process_vram", "VRAM of the process", "bytes", "lower"
-        ),
+        *(of_process(phase) if rates is IMAGES else ()),
+    )
+
+
+def of_process(phase: str) -> tuple[Metric, ...]:
+    """What is known of a model's whole process, which kernels share."""
+    return (
+        Metric(metric_key(phase, "process_vram"), f"{phase}.track_process_vram", "VRAM, process", "bytes", "lower"),
         Metric(metric_key(phase, "energy"), f"{phase}.track_energy", "Energy", "J", "lower"),
     )
 

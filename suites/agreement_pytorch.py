@@ -17,12 +17,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import pyperf
-import torch
-from torch.utils import benchmark
-
-from impls.references.references_pytorch import import_torchvision
 from suites import worker
+
+# asv imports every file of this folder: the frameworks, and what not every user has, are imported where they are used.
 
 KEY = "model"
 SETTLE_CALLS = 2  # discarded at the start of a turn; torch.utils.benchmark always makes two
@@ -74,12 +71,16 @@ def ours() -> float:
 
 def torch_benchmark(call: Call, threads: int) -> Turn:
     """Turns of PyTorch's own timer, which sets one thread unless it is told."""
+    from torch.utils import benchmark
+
     timer = benchmark.Timer("call()", globals={"call": call}, num_threads=threads)
     return lambda: timer.timeit(CALLS).mean
 
 
 def pyperf_worker(call: Call) -> Turn:
     """Turns of what pyperf does in each of its processes; how many there are, and what they make, is up to us."""
+    import pyperf
+
     runner = pyperf.Runner()  # a process may have but one
     loops = CALLS // PYPERF_VALUES
     runner.parse_args(["--worker", "--quiet", f"--loops={loops}", f"--values={PYPERF_VALUES}", "--warmups=1"])
@@ -93,6 +94,8 @@ def timm_method(call: Call) -> float:
     It runs without gradients, reads the clock before and after every step, and gives the mean step
     (https://github.com/huggingface/pytorch-image-models, InferenceBenchmarkRunner).
     """
+    import torch
+
     steps = []
     with torch.no_grad():
         for _ in range(SETTLE_CALLS):
@@ -106,6 +109,8 @@ def timm_method(call: Call) -> float:
 
 def timm_benchmark(call: Call, path: Path, model: str, batch_size: int) -> Turn:
     """Turns of timm's own script. It builds a network of its own: ours takes its place."""
+    from impls.references.references_pytorch import import_torchvision
+
     import_torchvision()  # which timm imports
     spec = util.spec_from_file_location("timm_benchmark", path)
     assert spec and spec.loader

@@ -35,7 +35,9 @@ def main() -> int:
     verifying = monotonic() - verify_start
     if proof not in (0, FAILED):
         return proof
-    if (code := _step("3/4 measuring", "run")) not in (0, SOME_FAILED):
+    before = _manifests()
+    code = _step("3/4 measuring", "run")
+    if code not in (0, SOME_FAILED) or (code and _manifests() == before):  # refused, and not a benchmark that failed
         return code
     if code := _step("4/4 report", "report"):
         return code
@@ -53,8 +55,12 @@ def _step(title: str, command: str) -> int:
     return subprocess.run([sys.executable, "-m", "suites.cli", command], env=os.environ, check=False).returncode
 
 
+def _manifests() -> set[Path]:
+    return set(Path(".asv/runs").glob("*/manifest.json"))
+
+
 def _newest_manifest() -> dict[str, Any]:
-    newest = max(Path(".asv/runs").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    newest = max(_manifests(), key=lambda path: path.stat().st_mtime)
     return json.loads(newest.read_text())
 
 

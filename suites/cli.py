@@ -73,7 +73,7 @@ def run(
 ) -> None:
     """Measure: hand over to `asv run`, with all further arguments.
 
-    Exit codes are asv's: 0 all done, 2 some benchmarks failed (the report names them); 2 for wrong usage, too.
+    Exit codes: 0 all done; 2 some benchmarks failed (the report names them) or wrong usage; 130, 143 interrupted.
 
     Example: evenbench run --profile standard --bench resnet50
     """

@@ -58,7 +58,7 @@ class Metrics(ABC):
 
 
 class Latency(Metrics):
-    """Time, memory and energy of a call."""
+    """Time and memory of a call."""
 
     def track_latency(self, *case: str) -> Samples:
         """From the call until its result is there."""
@@ -72,6 +72,14 @@ class Latency(Metrics):
         """Peak of GPU memory that the framework's allocator has handed out."""
         return self._value("peak_vram")
 
+    track_latency.unit = "seconds"  # type: ignore[attr-defined]
+    track_peak_memory.unit = "bytes"  # type: ignore[attr-defined]
+    track_peak_vram.unit = "bytes"  # type: ignore[attr-defined]
+
+
+class ModelCalls(Latency):
+    """Of a model also what its whole process takes, which kernels share."""
+
     def track_process_vram(self, *case: str) -> float:
         """GPU memory that the driver books for the process after its first call: the allocator's reserve included."""
         return self._value("process_vram")
@@ -80,26 +88,23 @@ class Latency(Metrics):
         """What the counters of processor and GPU say of a call."""
         return self._value("energy")
 
-    track_latency.unit = "seconds"  # type: ignore[attr-defined]
-    track_peak_memory.unit = "bytes"  # type: ignore[attr-defined]
-    track_peak_vram.unit = "bytes"  # type: ignore[attr-defined]
     track_process_vram.unit = "bytes"  # type: ignore[attr-defined]
     track_energy.unit = "joules"  # type: ignore[attr-defined]
 
 
-class Inference(Latency):
+class Inference(ModelCalls):
     """A call of predict."""
 
     phase = "inference"
 
 
-class Boxes(Latency):
+class Boxes(ModelCalls):
     """Decoding and suppression of a detector's heads: the stage behind its predict."""
 
     phase = "boxes"
 
 
-class Training(Latency):
+class Training(ModelCalls):
     """A call of train_step: a model's whole optimiser step."""
 
     phase = "training"

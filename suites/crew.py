@@ -100,7 +100,7 @@ class Crew:
 
     def close(self) -> None:
         """End all workers."""
-        for worker in self._workers.values():
+        for worker in list(self._workers.values()):  # threads may still add one
             worker.close()
 
     def _worker(self, program: Program) -> WorkerProcess:

@@ -152,8 +152,11 @@ def _turn(run: StageRun, program: Program, record: Record, warm: dict[str, float
 
 
 def _energy(run: StageRun, loaded: dict[Program, Record]) -> None:
-    """Joules of a call, in a pass of its own: counters tick too seldom for single calls. In the first process alone."""
-    if not run.is_first:
+    """Joules of a model's call, in a pass of its own: counters tick too seldom for single calls.
+
+    In the first process alone.
+    """
+    if run.is_kernel or not run.is_first:
         return
     frameworks = run.crew.run.manifest["frameworks"]
     for program in run.shuffled(loaded):

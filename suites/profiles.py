@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import impls
 from impls.models import Model
+from suites import limits
 
 VARIABLE = "EVENBENCH_PROFILE"
 Modes = Mapping[str, tuple[str, ...]]  # framework -> execution modes
@@ -205,9 +206,14 @@ PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, FULL)}
 
 
 def get(name: str) -> Profile:
-    """The profile of a name. Raises ValueError, whose message is one line for the user, for an unknown one."""
+    """The profile of a name.
+
+    Raises ValueError, whose message is one line for the user, for an unknown one and for one that asks for what no run
+    could do.
+    """
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+    limits.check(PROFILES[name])
     return PROFILES[name]
 
 

@@ -21,11 +21,8 @@ ROOT = Path(__file__).parent.parent
 TORCH_ONLY = r"kernels\..*\('conv2d-(1x1|1x7)', 'pytorch'"
 MODELS = ("classification", "segmentation", "detection")
 STEPS = ("Training", "DefaultTraining")
-OF_CALLS = {
-    "track_latency": "seconds",
-    **dict.fromkeys(("track_peak_memory", "track_peak_vram", "track_process_vram"), "bytes"),
-    "track_energy": "joules",
-}
+OF_CALLS = {"track_latency": "seconds", "track_peak_memory": "bytes", "track_peak_vram": "bytes"}
+OF_PROCESSES = {"track_process_vram": "bytes", "track_energy": "joules"}
 BENCHMARKS = {
     "kernels.ColdStart.track_first_call": "seconds",
     **{
@@ -35,7 +32,7 @@ BENCHMARKS = {
             *product(MODELS, ("Inference", "DefaultInference", *STEPS)),
             ("detection", "Boxes"),
         )
-        for metric, unit in OF_CALLS.items()
+        for metric, unit in (OF_CALLS if suite == "kernels" else {**OF_CALLS, **OF_PROCESSES}).items()
     },
     **{
         f"{suite}.{phase}.track_{part}": "seconds"

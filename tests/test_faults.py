@@ -19,10 +19,10 @@ import fault_makers
 import psutil
 import pytest
 
-from suites import files, guard, kills, ledger, profiles, store
+from suites import files, guard, interpreter, kills, ledger, profiles, store
 from suites.checkout import HIDE, Checkout
 from suites.plugins import run_command, run_store
-from suites.worker_process import WorkerError, WorkerProcess, environment
+from suites.worker_process import WorkerError, WorkerProcess, environment, kill_those_in
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux' own ways")
 MODEL = kills.Undisturbed(seconds=20, stages=19, results=27)  # of kills.RUN
@@ -106,9 +106,8 @@ class TestGoingOn:
     @pytest.fixture
     def open_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., store.Run]:
         """Open a run as asv's plugin does, told to skip what exists; whoever had the one before is no more."""
-        environment = SimpleNamespace(
-            name="env", profile=profiles.QUICK, dirty=False, interpreter={"versions": {}, "missing": {}}
-        )
+        named = {"name": "env", "profile": profiles.QUICK, "dirty": False}
+        environment = SimpleNamespace(**named, interpreter=interpreter.describe())
         results = SimpleNamespace(params={"machine": "m"}, commit_hash="c")
 
         def open_run(*benchmarks: str) -> store.Run:
@@ -256,6 +255,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)  # one that is ignored would be so in children
     with fault_makers.small_disk(made.store, 64):
         yield made
+        kill_those_in(made.variables["TMPDIR"])  # what a test that failed has left
     signal.signal(signal.SIGINT, ctrl_c)
 
 
@@ -277,7 +277,7 @@ def stages(checkout: Checkout) -> list[dict[str, Any]]:
 
 
 def begin(checkout: Checkout) -> tuple["subprocess.Popen[bytes]", list[psutil.Process]]:
-    """Go on with a run until it has one stage more, or begin one: its process and all that it has started."""
+    """Go on with a run until it has one stage more, or begin one: its process, stopped, and all that it has started."""
     if len(stages(checkout)) > MODEL.stages - 5:  # some must be left
         checkout.commit()
     before = len(stages(checkout))
@@ -285,6 +285,7 @@ def begin(checkout: Checkout) -> tuple["subprocess.Popen[bytes]", list[psutil.Pr
     while len(stages(checkout)) == before:
         assert process.poll() is None, checkout.output
         time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
     return process, psutil.Process(process.pid).children(recursive=True)
 
 
@@ -306,6 +307,7 @@ class TestRuns:
             os.killpg(process.pid, how)  # a terminal sends it to the whole group
         else:
             process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=60) == code
         if how == signal.SIGKILL:  # who has left the worker's group is ended by the next run
             children = [child for child in children if child.is_running() and child.name() != "sleep"]
@@ -325,6 +327,7 @@ class TestRuns:
         filler = fault_makers.fill(checkout.store)
         try:
             before = ledger.numbers(checkout.store)
+            process.send_signal(signal.SIGCONT)
             assert process.wait(timeout=60) == 2
             assert last_line(checkout.output).startswith("evenbench: cannot keep the measurements: ")
             assert "No space left on device" in checkout.output
@@ -343,6 +346,7 @@ class TestRuns:
         before = ledger.numbers(checkout.store)
         worker = next(child for child in children if "suites.worker" in child.cmdline())
         worker.kill()
+        process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=120) == 2, checkout.output
         assert ledger.missing(before, ledger.numbers(checkout.store)) == []
         found = stages(checkout)

@@ -173,7 +173,7 @@ class Model(Program):
         return self._step(images, *targets)
 
     def training_loss(self, images: Any, *targets: Any) -> Any:
-        """A step as far as the loss -> loss. What the backward pass needs is computed and kept, as in a step."""
+        """A step as far as the loss -> loss. What the backward pass needs is kept as in a step, where a backend can."""
         return self._loss(images, *targets)
 
     def training_gradient(self, images: Any, *targets: Any) -> tuple[Any, Sequence[Any]]:

@@ -32,20 +32,25 @@ def forward(program: Any, mode: str) -> Callable[[Any], Any]:
 
 
 def loss(model: Any, mode: str) -> Callable[..., jax.Array]:
-    """images, *targets -> loss, of a forward pass that keeps what a backward pass needs.
+    """images, *targets -> loss.
 
-    XLA compiles a step's forward and backward pass together, and what it would keep of the one is its own choice.
+    In eager mode the forward pass keeps what a backward pass needs. XLA compiles both of a step as one, and chooses
+    itself what to keep and what to compute again. Compiled alone, the forward pass keeps nothing, so that it may take
+    less than its share of a step: all that JAX would hand over is twice what XLA keeps.
     """
 
     def forward(trainable: Values, others: Values, images: jax.Array, targets: Any) -> Any:
-        return jax.vjp(lambda values: _loss_of(model, values, others, images, targets), trainable, has_aux=True)
+        def loss_of(values: Values) -> Any:
+            return _loss_of(model, values, others, images, targets)
+
+        loss, _backward, (_outputs, moved) = jax.vjp(loss_of, trainable, has_aux=True)
+        return loss, moved
 
     compiled = compile(forward, mode)
 
     def loss(images: jax.Array, *targets: jax.Array) -> jax.Array:
         trainable, others, state = _values(model)
-        # The backward function holds what it needs; without it XLA would be free not to compute it.
-        loss, _backward, (_outputs, others) = note(compiled(trainable, others, images, targets))
+        loss, others = note(compiled(trainable, others, images, targets))
         model.values = (trainable, others, state)
         return loss
 

@@ -172,7 +172,7 @@ class Model(Program):
     def training_loss(self, images: tf.Tensor, *targets: tf.Tensor) -> tf.Tensor:
         """A step as far as the loss -> loss. What the backward pass needs is kept, as in a step, by the tape.
 
-        XLA compiles a step's forward and backward pass together, and what it would keep of the one is its own choice.
+        XLA, which compiles both passes of a step as one, may keep other things there.
         """
         with tf.GradientTape():  # around a graph: its own tape would keep nothing, for no gradient follows
             return self._loss(images, *targets)[0]
