@@ -4,13 +4,12 @@ The statistics are the report's own, so that both say the same.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reports import stats
-from reports.stats import Ratio
 from suites.plan import AGAIN
 
-__all__ = ["Ratio", "compare", "pairs"]
+if TYPE_CHECKING:  # SciPy takes a second to import: every start of asv would wait for it
+    from reports.stats import Ratio
 
 Record = dict[str, Any]
 PROGRAM = ("workload", "framework", "mode", "size")
@@ -22,6 +21,8 @@ def pairs(records: Iterable[Record], calls_per_block: int) -> list[Record]:
     smallest_detectable_effect: the fraction by which two programs must differ to be told apart; None where there were
     too few processes or blocks for an interval.
     """
+    from reports import stats
+
     timed = {_key(record, record["phase"]): record for record in records if record.get("latency")}
     found = []
     for twin in timed.values():
@@ -44,8 +45,10 @@ def pairs(records: Iterable[Record], calls_per_block: int) -> list[Record]:
     return found
 
 
-def compare(baseline: list[float], candidate: list[float], processes: int) -> Ratio:
+def compare(baseline: list[float], candidate: list[float], processes: int) -> "Ratio":
     """The speed-up of a candidate that another run timed, in as many processes, all with as many calls."""
+    from reports import stats
+
     first, second = (
         stats.units(samples, 1, [len(samples) // processes] * processes) for samples in (baseline, candidate)
     )

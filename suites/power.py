@@ -20,7 +20,6 @@ import hwprobe
 import impls
 from hwprobe.watch import Watch
 from suites import noise
-from suites.noise import Ratio
 from suites.plan import Program
 from suites.profiles import STANDARD, Size
 from suites.worker_process import WorkerProcess, environment
@@ -123,7 +122,7 @@ def judge(runs: list[Series]) -> list[Outcome]:
     return outcomes
 
 
-def _ratios(runs: list[Series], figure: Figure, kind: str) -> list[Ratio]:
+def _ratios(runs: list[Series], figure: Figure, kind: str) -> list[Any]:
     processes = STANDARD.processes
     return [noise.compare(one[figure, ""], other[figure, kind], processes) for one, other in pairwise(runs)]
 

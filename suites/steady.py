@@ -1,7 +1,6 @@
 """Whether a program's timed calls were a steady state: nothing was compiled meanwhile, and they did not drift."""
 
 import numpy as np
-from scipy import stats
 
 SIGNIFICANT = 0.01  # of Kendall's rank correlation of time and latency; needs 6 blocks at least
 DRIFT = 0.05  # by which the line through the blocks may rise or fall, from the first to the last
@@ -28,6 +27,8 @@ def drift(samples: list[float], calls_per_block: int) -> float:
     medians = np.median(np.reshape(samples[:whole], (-1, calls_per_block)), axis=1)
     if len(medians) < 6 or np.ptp(medians) == 0:
         return 0.0
+    from scipy import stats  # here, because it takes a second: every start of asv would wait for it
+
     blocks = np.arange(len(medians))
     if stats.kendalltau(blocks, medians).pvalue >= SIGNIFICANT:
         return 0.0
