@@ -22,7 +22,7 @@ import typer
 import hwprobe
 import impls
 from hwprobe import conditions
-from suites import intervals
+from suites import command, intervals
 from suites.choices import check_installed, one_of
 from suites.fairness import milliseconds, table_line
 from suites.profiles import QUICK
@@ -176,22 +176,5 @@ def agreement(
     raise typer.Exit(0 if all(found) else 3)
 
 
-def main() -> None:
-    """Run the command; wrong usage is one line on stderr and exit code 2."""
-    usage_error: type[Exception] = typer.BadParameter.__mro__[1]  # UsageError, exported under no name that lasts
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(agreement)
-    try:
-        sys.exit(app(prog_name="python -m suites.agreement", standalone_mode=False))
-    except usage_error as error:
-        said = error.format_message()  # type: ignore[attr-defined]
-    except ValueError as error:
-        said = str(error)
-    except typer.Abort:
-        sys.exit(130)
-    print(f"evenbench: {' '.join(said.split())}", file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    command.main(agreement, "agreement")

@@ -23,7 +23,7 @@ import hwprobe
 import impls
 from hwprobe import needs
 from hwprobe.readiness import GIB
-from suites import memory_guard
+from suites import command, memory_guard
 from suites.bisection import CAP, FAILURE, FITS, MEMORY, TIME, Attempt, find
 from suites.choices import check_installed, one_of
 from suites.memory_guard import MemoryGuard
@@ -190,22 +190,5 @@ def _say(attempt: Attempt) -> None:
     print(f"batch_size {attempt.batch_size}: {attempt.message or attempt.outcome}", file=sys.stderr, flush=True)
 
 
-def main() -> None:
-    """Run the command; wrong usage is one line on stderr and exit code 2."""
-    usage_error: type[Exception] = typer.BadParameter.__mro__[1]  # UsageError, exported under no name that lasts
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(largest_batch_command)
-    try:
-        sys.exit(app(prog_name="python -m suites.largest_batch", standalone_mode=False))
-    except usage_error as error:
-        said = error.format_message()  # type: ignore[attr-defined]
-    except (OSError, ValueError) as error:  # no space for logs, a stranger
-        said = str(error)
-    except typer.Abort:
-        sys.exit(130)
-    print(f"evenbench: {' '.join(said.split())}", file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    command.main(largest_batch_command, "largest_batch")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import impls
-from suites import agreement, overhead, worker
+from suites import agreement, command, overhead, worker
 from suites.agreement import Agreement, Overhead
 
 ROOT = Path(__file__).parent.parent
@@ -171,7 +171,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["agreement", *arguments])
     with pytest.raises(SystemExit) as end:
-        agreement.main()
+        command.main(agreement.agreement, "agreement")
     printed = capsys.readouterr()
     assert (end.value.code, printed.out) == (2, "")
     (line,) = printed.err.splitlines()
