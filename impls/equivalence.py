@@ -30,11 +30,12 @@ SizesOf = Callable[[str], Sizes | None]  # workload -> the sizes of its proof
 
 @dataclass(frozen=True)
 class ProgramName:
-    """One compared program."""
+    """One compared program. as_installed: with the settings that its framework is installed with."""
 
     workload: str
     framework: str
     mode: str
+    as_installed: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def verify(
     chosen = interpreter or this_interpreter()
 
     def proof_of(name: ProgramName) -> Proof:
-        return Proof(name, sizes_of(name.workload), precisions, chosen)
+        # As installed, a GPU may compute float32 with fewer digits: float64 tells whether it is the same computation.
+        exact = tuple(precision for precision in precisions if precision == "float64" or not name.as_installed)
+        return Proof(name, sizes_of(name.workload), exact, chosen)
 
     found = {name: certificate for name in wanted if (certificate := _cached(proof_of(name)))}
     for name, certificate in found.items():
@@ -101,9 +104,11 @@ def verify(
             found[name] = certificate
         with ThreadPoolExecutor(processes) as pool:
             rest = [name for name in todo if name not in references]
-            groups = [[name for name in rest if name.framework == framework] for framework in impls.FRAMEWORKS]
+            groups: dict[tuple[str, bool], list[ProgramName]] = {}
+            for name in rest:
+                groups.setdefault((name.framework, name.as_installed), []).append(name)
             share = max(1, threads // processes)
-            for results in pool.map(lambda group: jobs.run(group, share), [group for group in groups if group]):
+            for results in pool.map(lambda group: jobs.run(group, share), groups.values()):
                 found.update(results)
     return [found[name] for name in wanted]
 
@@ -121,7 +126,7 @@ def reference_framework(interpreter: Interpreter | None = None) -> str:
 
 
 class _Jobs:
-    """Proofs in child processes, one a framework at a time."""
+    """Proofs in child processes, one a framework and its settings at a time."""
 
     def __init__(
         self,
@@ -134,14 +139,14 @@ class _Jobs:
         self.proof_of = proof_of
 
     def run(self, names: list[ProgramName], threads: int, write: bool = False) -> list[tuple[ProgramName, Certificate]]:
-        """Prove programs of one framework, one after the other; a child that dies is replaced for the next one."""
+        """Prove programs of one framework and settings, one after the other; a child that dies is replaced."""
         results: list[tuple[ProgramName, Certificate]] = []
         child: _Child | None = None
         try:
             for name in names:
                 self.progress(name, None)
                 proof = self.proof_of(name)
-                child = child or _Child(proof.interpreter.executable, name.framework, self.folder, threads)
+                child = child or _Child(proof, self.folder, threads)
                 answer = child.ask(
                     {
                         "workload": name.workload,
@@ -167,10 +172,11 @@ class _Jobs:
 class _Child:
     """One process of impls.certificate."""
 
-    def __init__(self, python: str, framework: str, folder: Path, threads: int) -> None:
+    def __init__(self, proof: Proof, folder: Path, threads: int) -> None:
         self.log = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115
+        settings = "as-installed" if proof.program.as_installed else str(threads)
         self.process = subprocess.Popen(
-            [python, "-m", "impls.certificate", framework, str(threads)],
+            [proof.interpreter.executable, "-m", "impls.certificate", proof.program.framework, settings],
             cwd=Path(__file__).parents[1],  # another interpreter need not have this project
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -222,6 +228,7 @@ def _certificate(proof: Proof, answer: dict[str, Any]) -> Certificate:
         "workload": name.workload,
         "framework": name.framework,
         "mode": name.mode,
+        "as_installed": name.as_installed,
         "reference": "NumPy" if kind == "kernel" else f"{reference_framework(proof.interpreter)} eager float64",
         "sizes": str(proof.sizes) if proof.sizes else "the case's own",
         "code_hash": code_hash(proof),

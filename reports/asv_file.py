@@ -50,8 +50,12 @@ def first_start(raw: dict[str, Any]) -> str:
 
 def rows_of(
     raw: dict[str, Any], manifest: Manifest, benchmarks: dict[str, Any]
-) -> tuple[list[Row], list[tuple[str, str]]]:
-    """(rows, benchmarks left out with the reason). Raises BadFileError."""
+) -> tuple[list[Row], list[tuple[str, str]], list[str]]:
+    """(rows, benchmarks left out with the reason, workloads that the run had nothing to do with).
+
+    asv lists every combination of names for every profile. Where no program of a workload was tried in a phase at a
+    size, there is nothing to say and there are no rows. Raises BadFileError.
+    """
     rows: list[Row] = []
     left_out = []
     for name, columns in raw["results"].items():
@@ -65,16 +69,33 @@ def rows_of(
             left_out.append((name, problem))
             continue
         rows += [{"suite": ".".join(parts[:-2]), **row} for row in _rows(name, record, declared, metric)]
-    # asv lists every kernel for every profile: of those that the run had nothing to do with there is nothing to say.
-    tried = {row["workload"] for row in rows if row["status"] != "n/a"}
-    rows = [row for row in rows if row["suite"] != KERNELS or row["workload"] in tried]
     figures = {(*_case(row), row["phase"]) for row in rows if row["status"] == "ok"}
     stages, latencies = stages_of(manifest), latencies_of(manifest)
     for row in rows:
+        row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
+    rows, untried = _tried(rows, manifest)
+    for row in rows:
         row["per_process"] = per_process(row, latencies)
         row["conditions"] = conditions_of(row, stages, unsteady(row, latencies))
-        row["reason"] = _reason(row, manifest, (*_case(row), row["phase"]) in figures)
-    return rows, left_out
+    return rows, left_out, untried
+
+
+def _tried(rows: list[Row], manifest: Manifest) -> tuple[list[Row], list[str]]:
+    """The rows of what was tried, or was left out for a reason of its own, and the workloads of which nothing was."""
+
+    def group(row: Row) -> tuple[str, ...]:
+        # A kernel's rows stay together: its page says of each phase why there is no figure.
+        return (row["suite"], row["workload"]) + (() if row["suite"] == KERNELS else (row["phase"], row["size"]))
+
+    def is_tried(row: Row) -> bool:
+        missing = manifest["frameworks"].get(row["framework"], {}).get("reason")
+        return row["status"] != "n/a" or row["reason"] not in (_outside(manifest), missing)
+
+    tried = {group(row) for row in rows if is_tried(row)}
+    kept = [row for row in rows if group(row) in tried]
+    there = {(row["suite"], row["workload"]) for row in kept}
+    gone = [(row["suite"], row["workload"]) for row in rows if (row["suite"], row["workload"]) not in there]
+    return kept, [workload for suite, workload in dict.fromkeys(gone) if suite != KERNELS]
 
 
 def _record(raw: dict[str, Any], columns: list[Any]) -> dict[str, Any]:
@@ -191,9 +212,12 @@ def _reason(row: Row, manifest: Manifest, others: bool) -> str:
     if row["status"] == "failed":
         return "no reason recorded"
     title = BY_KEY[row["metric"]].title
-    return (
-        f"{title} cannot be measured here" if others else f"not in the {manifest['profile'].get('name', 'run')} profile"
-    )
+    return f"{title} cannot be measured here" if others else _outside(manifest)
+
+
+def _outside(manifest: Manifest) -> str:
+    """The reason of what the run was not to measure."""
+    return f"not in the {manifest['profile'].get('name', 'run')} profile"
 
 
 def _case(row: Row) -> tuple[str, ...]:

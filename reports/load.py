@@ -1,6 +1,6 @@
 """The results folder -> one tidy table. What cannot be read is named, skipped and counted, never fatal by itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Run:
     dirty: bool
     manifest: Manifest
     has_manifest: bool
+    untried: tuple[str, ...] = ()  # workloads that it had nothing to do with; kernels aside
 
     @property
     def key(self) -> Key:
@@ -87,11 +88,11 @@ def load(folder: Path) -> Results:
             run = _run(raw, manifests)
             if run.key in runs:
                 raise BadFileError("a second file for the same machine, commit and environment")
-            measured, left_out = rows_of(raw, run.manifest, benchmarks)
+            measured, left_out, untried = rows_of(raw, run.manifest, benchmarks)
         except BadFileError as error:
             skipped.append(Skipped(name, str(error)))
             continue
-        runs[run.key] = run
+        runs[run.key] = replace(run, untried=tuple(untried))
         rows += [{**_identity(run), **row} for row in measured]
         skipped += [Skipped(f"{name}: {benchmark}", reason) for benchmark, reason in left_out]
     if runs and problem:

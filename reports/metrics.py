@@ -138,6 +138,7 @@ def metric_key(phase: str, name: str) -> str:
     return f"{re.sub(r'(?<!^)(?=[A-Z])', '_', phase).lower()}_{name}"
 
 
+LARGEST_BATCH = ("LargestInferenceBatch", "LargestTrainingBatch")
 METRICS = (
     *calls("Inference"),
     *calls("DefaultInference"),
@@ -148,7 +149,7 @@ METRICS = (
         Metric(
             metric_key(phase, "batch_size"), f"{phase}.track_batch_size", "Largest batch that fits", "images", "higher"
         )
-        for phase in ("LargestInferenceBatch", "LargestTrainingBatch")
+        for phase in LARGEST_BATCH
     ),
     *calls("Forward", rates=ROOFLINE),
     *calls("GradientByInput", rates=ROOFLINE),
@@ -162,6 +163,18 @@ METRICS = (
     Metric("accuracy_f1", "Accuracy.track_f1", "F1 (macro)", "fraction", "higher"),
     Metric("fit_top1", "Fit.track_top1", "Held-out top-1", "fraction", "higher"),
     Metric("fit_seconds", "Fit.track_seconds", "Training time", "s", "lower"),
+    Metric("input_pipeline_latency", "InputPipeline.track_latency", "Time of a batch", "s", "lower"),
+    Metric(
+        "input_pipeline_throughput",
+        "InputPipeline.throughput",
+        "Throughput",
+        "images/s",
+        "higher",
+        source="input_pipeline_latency",
+        formula=throughput,
+    ),
+    Metric("input_pipeline_first_batch", "InputPipeline.track_first_batch", "First batch of a pass", "s", "lower"),
+    Metric("input_pipeline_cold_first_batch", "InputPipeline.track_cold_first_batch", "First batch", "s", "lower"),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 BY_SUFFIX = {metric.suffix: metric for metric in METRICS if not metric.source}
@@ -173,7 +186,7 @@ EQUALISED = {"DefaultInference": "Inference", "DefaultTraining": "Training"}
 RANKED = {
     phase: metric_key(phase, "latency")
     for phase in (
-        *("Inference", "DefaultInference", "Boxes", "Training", "DefaultTraining"),
+        *("Inference", "DefaultInference", "Boxes", "Training", "DefaultTraining", "InputPipeline"),
         *("Forward", "GradientByInput", "GradientByWeight"),
     )
 }

@@ -8,7 +8,7 @@ from reports import cells, formats, stats
 from reports.cells import Cell, Line
 from reports.compare import Verdict, break_even
 from reports.conditions import taints_of
-from reports.metrics import EQUALISED, METRICS, PHASES, RANKED, Metric
+from reports.metrics import EQUALISED, LARGEST_BATCH, METRICS, PHASES, RANKED, Metric
 from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
 from reports.tables import Row, records, units
 
@@ -39,20 +39,23 @@ class Section:
     tables: tuple[Table, ...]
 
 
-def model_sections(frame: pd.DataFrame, verdicts: list[Verdict]) -> list[Section]:
-    """A section for each workload that is no kernel and has anything to show; the others are named as left out."""
+def model_sections(frame: pd.DataFrame, verdicts: list[Verdict], most_images: int = 0) -> list[Section]:
+    """A section for each workload that is no kernel and has anything to show; the others are named as left out.
+
+    most_images: as far as the run sought the largest batch.
+    """
     workloads: dict[tuple[str, str], list[Row]] = {}
     for row in records(frame[frame["suite"] != KERNELS]):
         workloads.setdefault((row["suite"], row["workload"]), []).append(row)
     sections = []
     for (suite, workload), rows in sorted(workloads.items()):
         judged = {(v.phase, v.size): v for v in verdicts if (v.suite, v.workload) == (suite, workload)}
-        if tables := _tables(suite, rows, judged):
+        if tables := _tables(suite, rows, judged, most_images):
             sections.append(Section(workload, suite, tuple(tables)))
     return sections
 
 
-def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict]) -> list[Table]:
+def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict], most_images: int) -> list[Table]:
     tables = []
     for phase in PHASES:
         # asv lists every size for every profile: those that this one left out have no table.
@@ -61,7 +64,8 @@ def _tables(suite: str, rows: list[Row], judged: dict[tuple[str, str], Verdict])
             title = ", ".join(part for part in (phase_title(phase, suite), size_title(size)) if part)
             same_phase = [row for row in same_size if row["phase"] == phase]
             added = {**_pays_off(same_size, phase), **_against_equalised(same_size, phase)}
-            tables.append(_table(title, same_phase, judged.get((phase, size)), added))
+            note = " ".join(filter(None, (_agreement(same_phase), _bounded(same_phase, most_images))))
+            tables.append(_table(title, same_phase, judged.get((phase, size)), added, note))
     return tables
 
 
@@ -86,7 +90,7 @@ def _against_equalised(rows: list[Row], phase: str) -> dict[str, Column]:
     return {"Against equalised": {one: cells.ratio(found) for one, found in ratios.items()}}
 
 
-def _table(title: str, rows: list[Row], verdict: Verdict | None, added: dict[str, Column]) -> Table:
+def _table(title: str, rows: list[Row], verdict: Verdict | None, added: dict[str, Column], note: str) -> Table:
     measured = {row["metric"] for row in rows if row["status"] != "n/a"}
     metrics = [metric for metric in METRICS if metric.key in measured]
     programs: Programs = {}
@@ -102,7 +106,7 @@ def _table(title: str, rows: list[Row], verdict: Verdict | None, added: dict[str
         found += [column.get(program, Cell()) for column in added.values()]
         lines.append(cells.line(*program, tuple(found), list(figures.values())))
     taints = taints_of(row["conditions"] for row in rows)
-    return Table(title, tuple(columns), tuple(lines), verdict, _agreement(rows), taints)
+    return Table(title, tuple(columns), tuple(lines), verdict, note, taints)
 
 
 def _agreement(rows: list[Row]) -> str:
@@ -117,6 +121,14 @@ def _agreement(rows: list[Row]) -> str:
     if apart < SAME_SCORE:
         return "All programs score the same."
     return f"The programs' scores differ by up to {formats.quantity(apart, 'fraction')}: they should not."
+
+
+def _bounded(rows: list[Row], most_images: int) -> str:
+    """That more may fit, where the search for the largest batch ended before memory did."""
+    sought = [row["value"] for row in rows if row["phase"] in LARGEST_BATCH and row["status"] == "ok"]
+    if most_images and any(value >= most_images for value in sought):
+        return f"Larger ones than {most_images:,} were not tried: more may fit."
+    return ""
 
 
 def _columns(metric: Metric, tails: tuple[str, ...], verdict: Verdict | None) -> list[str]:

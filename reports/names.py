@@ -34,6 +34,7 @@ PHASE_TITLES = {
     "ColdStart": "Cold start",
     "Accuracy": "Accuracy of the same trained weights",
     "Fit": "Training to a held-out accuracy",
+    "InputPipeline": "Input pipeline",
 }
 KERNEL_PHASE_TITLES = {
     "Forward": "Forward",

@@ -76,7 +76,7 @@ def workload_proofs(frame: pd.DataFrame, proofs: dict[Program, Certificate]) -> 
     return [_workload_proof(name, name in kernels, own[name], proofs) for name in workloads]
 
 
-def exclusions(frame: pd.DataFrame) -> list[Exclusion]:
+def exclusions(frame: pd.DataFrame, run: Run) -> list[Exclusion]:
     """Everything without a figure, failures first, then what was left out, grouped by reason and program."""
     groups: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
     for row in records(frame[frame["status"] != "ok"]):
@@ -85,6 +85,9 @@ def exclusions(frame: pd.DataFrame) -> list[Exclusion]:
         parts = [suite, phase_title(row["phase"], row["suite"]).lower(), size_title(row["size"])]
         where = ", ".join(part for part in parts if part)
         groups.setdefault((row["status"], row["reason"]), {}).setdefault(program, {})[where] = None
+    if run.untried:
+        reason = f"not in the {run.profile} profile"
+        groups.setdefault(("n/a", reason), {})["whole workloads"] = dict.fromkeys(run.untried)
     return [
         Exclusion(status, reason, tuple((program, tuple(wheres)) for program, wheres in programs.items()))
         for (status, reason), programs in sorted(groups.items())

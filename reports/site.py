@@ -73,13 +73,13 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
         "time": _time(run),
         "versions": ", ".join(f"{name} {version}" for name, version in run.manifest["versions"].items()),
         "model_verdicts": [verdict for verdict in judged if verdict.suite != KERNELS],
-        "sections": model_sections(frame, judged),
+        "sections": model_sections(frame, judged, _most_images(run)),
         "kernels": kernels,
         "curves": curves,
         "charts": _charts(judged, kernels, curves),
         "proofs": proof.workload_proofs(frame, proofs),
         "failures": proof.failures(run),
-        "exclusions": proof.exclusions(frame),
+        "exclusions": proof.exclusions(frame, run),
         "skipped": results.skipped,
         "other_runs": results.runs[1:],
         "settings": proof.settings(run),
@@ -90,6 +90,12 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
         "processes": max(map(len, frame["per_process"]), default=0),
         "stats": stats,
     }
+
+
+def _most_images(run: Run) -> int:
+    """As far as the run sought the largest batch; 0: unknown."""
+    most = run.manifest["profile"].get("largest_batch")
+    return most if isinstance(most, int) else 0
 
 
 def _charts(judged: list[Verdict], kernels: KernelSection | None, curves: list[dict[str, Any]]) -> Charts:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 from hwprobe import label
 from suites import launch, profiles
+from suites.guard import SIGNALS
 
 BELOW_TIER, FAILED = 3, 3
 SOME_FAILED = 2  # asv's exit code when benchmarks failed
+INTERRUPTED = tuple(128 + number for number in SIGNALS)
 
 
 def main() -> int:
-    """Run the steps; 0 if there is a report and every proof held, 3 if a proof failed, else a failed step's code."""
+    """Run all steps; 0 if there is a report and every proof held, 3 if a proof failed, else a failed step's code."""
     try:
         profile = profiles.current()
         label.current()
@@ -28,7 +31,10 @@ def main() -> int:
         return 2
     start = monotonic()
     print(f"== evenbench, profile {profile.name} ==", flush=True)
-    if _step("1/4 is this machine ready?", "probe") == BELOW_TIER:
+    ready = _step("1/4 is this machine ready?", "probe")
+    if ready in INTERRUPTED:
+        return ready
+    if ready == BELOW_TIER:
         print("Below the minimum: what can run here is run, and the report says so.\n", flush=True)
     verify_start = monotonic()
     proof = _step("2/4 do the programs do the same work?", "verify")
@@ -51,8 +57,16 @@ def main() -> int:
 
 
 def _step(title: str, command: str) -> int:
+    """Exit code of a command. Ctrl-C and SIGTERM are passed on to it, and it ends as it does without this."""
     print(f"\n-- {title} (evenbench {command})", flush=True)
-    return subprocess.run([sys.executable, "-m", "suites.cli", command], env=os.environ, check=False).returncode
+    process = subprocess.Popen([sys.executable, "-m", "suites.cli", command], env=os.environ)
+    before = {one: signal.signal(one, lambda number, _: process.send_signal(number)) for one in SIGNALS}
+    try:
+        code = process.wait()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    return code if code >= 0 else 128 - code
 
 
 def _manifests() -> set[Path]:

@@ -25,10 +25,11 @@ def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
             tuple(name for name in workloads if name in known) for known in (impls.MODELS, impls.KERNELS)
         )
         profile = replace(profile, models=models, kernels=kernels)
+    profile = replace(profile, pipelines=())  # a run proves them, in their first pass
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
     chosen = [program for program in found if not workloads or program.workload in workloads]
-    return list(dict.fromkeys(ProgramName(**program.names) for program in chosen))  # whatever the lane
+    return list(dict.fromkeys(program.proven for program in chosen))
 
 
 @contextmanager
@@ -72,7 +73,8 @@ def show(certificates: list[Certificate]) -> None:
     for one in certificates:
         verdict = Text("equal", "green") if one["passed"] else Text(_failure(one), "red")
         worst = [_worst(one, precision) for precision in precisions]
-        table.add_row(one["workload"], one["framework"], one["mode"], *worst, verdict)
+        mode = f"{one['mode']}, default settings" if one["as_installed"] else one["mode"]
+        table.add_row(one["workload"], one["framework"], mode, *worst, verdict)
     console.print(table)
     for framework in impls.FRAMEWORKS:
         if reason := impls.missing(framework):

@@ -14,7 +14,7 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 import impls
 from impls import kernels
 from suites import session
-from suites.plan import DEFAULT, EQUALISED, LARGEST_BATCH, Case, Program
+from suites.plan import DEFAULT, EQUALISED, LARGEST_BATCH, PIPELINE, Case, Program
 from suites.profiles import PROFILES, Profile, Size
 
 Samples = dict[str, Any]
@@ -234,6 +234,28 @@ class Fit(Metrics):
 
     track_top1.unit = "fraction"  # type: ignore[attr-defined]
     track_seconds.unit = "seconds"  # type: ignore[attr-defined]
+
+
+class InputPipeline(Metrics):
+    """A pass over the files; nothing consumes its batches."""
+
+    phase = PIPELINE
+
+    def track_latency(self, *case: str) -> Samples:
+        """A batch's time: the mean of a pass, one figure for each pass."""
+        return self._samples("latency")
+
+    def track_first_batch(self, *case: str) -> Samples:
+        """From a pass's start until its first batch is on the device."""
+        return self._samples("first_batch")
+
+    def track_cold_first_batch(self, *case: str) -> float:
+        """The same in a process's first pass, with all that happens only once."""
+        return self._value("cold_first_batch")
+
+    track_latency.unit = "seconds"  # type: ignore[attr-defined]
+    track_first_batch.unit = "seconds"  # type: ignore[attr-defined]
+    track_cold_first_batch.unit = "seconds"  # type: ignore[attr-defined]
 
 
 def workloads(task: str | None) -> list[str]:

@@ -23,18 +23,20 @@ def measure(run: StageRun) -> None:
     """
     run.say("starting the processes")
     parts = fits.parts(_with_room(run), run.stage.phase, run.stage.size)
-    for part in parts:
+    for number, part in enumerate(parts, start=1):
         if not run.is_kernel and (run.is_first or len(parts) > 1):
             run.crew.renew()
-        _measure_part(run, part)
+        apart = f"took turns with part {number} of {len(parts)} of the programs alone: memory does not hold all"
+        _measure_part(run, part, [apart] if len(parts) > 1 else [])
     run.progress.advance()
 
 
-def _measure_part(run: StageRun, programs: list[Program]) -> None:
+def _measure_part(run: StageRun, programs: list[Program], doubts: list[str]) -> None:
+    """doubts: what a reader must know of all their times."""
     loaded = _load(run, programs)
     run.watch.look()
     warm = _warm_up(run, loaded)
-    blocks = _blocks(run, sum(sum(warm[program].values()) for program in loaded))
+    blocks = blocks_of(run, sum(sum(warm[program].values()) for program in loaded))
     for block in range(blocks):
         run.say(f"block {block + 1} of {blocks}")
         for program in run.shuffled(loaded):
@@ -47,7 +49,8 @@ def _measure_part(run: StageRun, programs: list[Program]) -> None:
             run.crew.ask_loaded(run.key(program), "drop")
     for program, record in loaded.items():
         row = {**run.stage.row(program), "stage": run.stage.phase}
-        run.records.append({**row, **record, **_steadiness(run, program, record)})
+        calls, unsteady = [len(record["latency"])], _unsteady(run, program, record)
+        run.records.append({**row, **record, "calls": calls, "unstable": [*doubts, *unsteady]})
 
 
 def series(run: StageRun) -> dict[str, str]:
@@ -168,16 +171,18 @@ def _energy(run: StageRun, loaded: dict[Program, Record]) -> None:
             loaded[program]["energy"] = [answer["energy"]]
 
 
-def _steadiness(run: StageRun, program: Program, record: Record) -> Record:
-    """How many calls this process timed, and why they are no steady state, if they are none."""
+def _unsteady(run: StageRun, program: Program, record: Record) -> list[str]:
+    """Why the calls that this process timed are no steady state; empty if they are one."""
     turns = [turn for turn in run.turns if turn["program"] == program.label and turn["series"] == "latency"]
     compilations = sum(turn["compilations"] for turn in turns)
-    doubts = steady.doubts(record["latency"], run.profile.calls_per_block, compilations)
-    return {"calls": [len(record["latency"])], "unstable": doubts}
+    return steady.doubts(record["latency"], run.profile.calls_per_block, compilations)
 
 
-def _blocks(run: StageRun, seconds: float) -> int:
-    """As many blocks as the profile says, or fewer if calls that take so long in all would exceed its limit."""
+def blocks_of(run: StageRun, seconds: float) -> int:
+    """As many blocks as the profile says, or fewer if calls that take so long in all would exceed its limit.
+
+    seconds: of one call of every program.
+    """
     profile = run.profile
     wanted = profile.kernel_blocks if run.is_kernel else profile.blocks
     limit_s = profile.stage_limit_s / profile.processes

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import impls
+from impls.pipelines import spec as pipelines
 
 if TYPE_CHECKING:
     from suites.profiles import Profile
@@ -39,6 +40,7 @@ def _problems(profile: "Profile") -> Iterator[str]:
             yield f"{field} is {seconds!r}, allowed are numbers of seconds above 0"
     yield from _strangers("models", profile.models, impls.MODELS)
     yield from _strangers("kernels", profile.kernels, impls.KERNELS)
+    yield from _strangers("pipelines", profile.pipelines, pipelines.WORKLOADS)
     yield from _strangers("precisions", profile.precisions, impls.PRECISIONS)
     for field in ("modes", "kernel_modes", "default_modes"):
         yield from _modes(field, getattr(profile, field))
@@ -63,8 +65,8 @@ def _modes(field: str, modes: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
 
 def _empty(profile: "Profile") -> Iterator[str]:
     """What leaves nothing to measure."""
-    if not profile.models and not profile.kernels:
-        yield "models and kernels are both empty, allowed is one of them"
+    if not (profile.models or profile.kernels or profile.pipelines):
+        yield "models, kernels and pipelines are all empty, allowed are two of them"
     for workloads, field in (("models", "modes"), ("kernels", "kernel_modes")):
         if getattr(profile, workloads) and not any(getattr(profile, field).values()):
             yield f"{field} names no mode at all, allowed is that only where {workloads} is empty, too"

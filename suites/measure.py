@@ -5,12 +5,13 @@ import time
 from statistics import median
 from typing import Any
 
+import impls
 from hwprobe import ceilings
 from hwprobe.watch import Watch
 from impls import equivalence
-from suites import capacity, interpreter, latency, learning
+from suites import capacity, interpreter, latency, learning, pipeline_stage
 from suites.crew import Crew
-from suites.plan import KERNELS, LARGEST_BATCH, LATENCY_PHASES, Group, Program, Stage
+from suites.plan import KERNELS, LARGEST_BATCH, LATENCY_PHASES, PIPELINE, Group, Program, Stage
 from suites.profiles import Profile
 from suites.progress import Progress
 from suites.stages import StageRun
@@ -18,6 +19,7 @@ from suites.store import Run, same
 
 MEASURE = {
     **dict.fromkeys(LATENCY_PHASES, latency.measure),
+    PIPELINE: pipeline_stage.measure,
     "fit": learning.fit,
     "accuracy": learning.accuracy,
     **dict.fromkeys(LARGEST_BATCH.values(), capacity.measure),
@@ -34,7 +36,7 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     if not todo:
         return
     programs = group.programs
-    steps = len(programs) + sum(_steps(stage) for stage in todo)
+    steps = len(_names(programs)) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
         _certify(run, programs, profile, python, progress)
         for process in range(profile.processes):
@@ -122,8 +124,10 @@ def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:
 
 
 def _certify(run: Run, programs: list[Program], profile: Profile, python: str, progress: Progress) -> None:
-    """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking."""
-    names = list(dict.fromkeys(equivalence.ProgramName(**program.names) for program in programs))
+    """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking.
+
+    Input pipelines are proven by the stage that measures them: their proof is a pass.
+    """
 
     def report(name: equivalence.ProgramName, certificate: dict[str, Any] | None) -> None:
         if certificate is None:
@@ -133,7 +137,12 @@ def _certify(run: Run, programs: list[Program], profile: Profile, python: str, p
 
     start = time.monotonic()
     proven = interpreter.proofs(python)
-    for certificate in equivalence.verify(names, report, precisions=profile.precisions, interpreter=proven):
+    for certificate in equivalence.verify(_names(programs), report, precisions=profile.precisions, interpreter=proven):
         run.certify(certificate)
     run.spend("verifying", time.monotonic() - start)
     run.save()
+
+
+def _names(programs: list[Program]) -> list[equivalence.ProgramName]:
+    """What there is to prove of them, each once."""
+    return list(dict.fromkeys(program.proven for program in programs if program.workload in impls.WORKLOADS))

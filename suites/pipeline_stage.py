@@ -2,16 +2,15 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from impls.pipelines import photographs, spec
 from suites import steady
+from suites.latency import blocks_of
 from suites.plan import Program
 from suites.stages import Record, StageRun
 from suites.worker_process import WorkerError
-
-WORKLOADS = {f"input_pipeline-{format}": format for format in spec.FORMATS}
 
 
 @contextmanager
@@ -46,6 +45,7 @@ def certificate(program: Program, check: Record) -> Record:
     """The proof as it stands in a manifest."""
     return {
         **program.names,
+        "as_installed": False,
         "reference": "NumPy",
         "sizes": f"{spec.IMAGE_SIZE} px batch {spec.BATCH_SIZE}, {check['tensor']}",
         "passed": check["passed"],
@@ -59,20 +59,38 @@ def measure(run: StageRun) -> None:
 
     A pipeline that delivers something else is measured all the same: the report withholds its ranking.
     """
-    format = WORKLOADS[run.stage.workload]
-    with files(format) as paths:
-        loaded = _load(run, format, paths)
+    format = spec.WORKLOADS[run.stage.workload]
+    with ExitStack() as stack:
+        try:
+            paths = stack.enter_context(files(format))
+        except (OSError, ValueError) as error:  # no space, other photographs
+            _fail(run, str(error))
+            return
+        _measure(run, format, paths)
+
+
+def _fail(run: StageRun, why: str) -> None:
+    for program in run.stage.programs:
+        with run.attempt(program):
+            raise WorkerError("exception", why, [])
+        run.progress.advance()
+    run.progress.advance()
+
+
+def _measure(run: StageRun, format: str, paths: list[str]) -> None:
+    loaded, seconds = _load(run, format, paths)
+    run.watch.look()
+    blocks = blocks_of(run, seconds)
+    for block in range(blocks):
+        run.say(f"block {block + 1} of {blocks}")
+        for program in run.shuffled(loaded):
+            with run.attempt(program, loaded):
+                for _ in range(run.profile.calls_per_block):
+                    add(loaded[program], run.crew.ask(program, "measure_pass", key=run.key(program)))
         run.watch.look()
-        for block in range(run.profile.blocks):
-            run.say(f"block {block + 1} of {run.profile.blocks}")
-            for program in run.shuffled(loaded):
-                with run.attempt(program, loaded):
-                    for _ in range(run.profile.calls_per_block):
-                        add(loaded[program], run.crew.ask(program, "measure_pass", key=run.key(program)))
-            run.watch.look()
-        for program in loaded:
-            with suppress(WorkerError):  # it has died, with the worker
-                run.crew.ask(program, "drop", key=run.key(program))
+    for program in loaded:
+        with suppress(WorkerError):  # it has died, with the worker
+            run.crew.ask(program, "drop", key=run.key(program))
     run.progress.advance()
     for program, known in loaded.items():
         row = {**run.stage.row(program), "stage": run.stage.phase}
@@ -80,15 +98,16 @@ def measure(run: StageRun) -> None:
         run.records.append({**row, **known, "calls": [len(known["latency"])], "unstable": doubts})
 
 
-def _load(run: StageRun, format: str, paths: list[str]) -> dict[Program, Record]:
-    loaded = {}
+def _load(run: StageRun, format: str, paths: list[str]) -> tuple[dict[Program, Record], float]:
+    """What is known of each pipeline that delivers, and the seconds of a pass of all of them."""
+    loaded, seconds = {}, 0.0
     for program in run.shuffled(run.stage.programs):
         run.say(f"starting {program.label}")
         with run.attempt(program):
             arguments: Record = request(program.framework, format, paths, run.crew.threads, run.profile.seed)
             answer = run.crew.ask(program, "load_pipeline", key=run.key(program), **arguments)
             run.crew.run.certify(certificate(program, answer["check"]))
-            run.crew.ask(program, "measure_pass", key=run.key(program))
+            seconds += run.crew.ask(program, "measure_pass", key=run.key(program))["measured_s"]
             loaded[program] = record(answer)
         run.progress.advance()
-    return loaded
+    return loaded, seconds

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import impls
-from impls import boxes, kernels
+from impls import boxes, equivalence, kernels
+from impls.pipelines import spec as pipelines
 from suites.profiles import Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
-LATENCY_PHASES = ("inference", "boxes", "training", *kernels.PHASES)
+PIPELINE = "input pipeline"
+LATENCY_PHASES = ("inference", "boxes", "training", *kernels.PHASES, PIPELINE)
 LARGEST_BATCH = {"inference": "largest inference batch", "training": "largest training batch"}
 # Lanes: settings that would differ are fixed; everything as it was installed; equalised once more, for an A/A pair.
 EQUALISED, DEFAULT, AGAIN = "equalised", "default", "again"
@@ -31,8 +33,13 @@ class Program(NamedTuple):
 
     @property
     def names(self) -> dict[str, str]:
-        """What impls knows it by."""
+        """What impls loads it by."""
         return {"workload": self.workload, "framework": self.framework, "mode": self.mode}
+
+    @property
+    def proven(self) -> equivalence.ProgramName:
+        """What impls proves it by: a pair's twin is the same program."""
+        return equivalence.ProgramName(**self.names, as_installed=self.lane == DEFAULT)
 
 
 class Case(NamedTuple):
@@ -74,7 +81,7 @@ def row(case: Case) -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Group:
-    """Stages that share their processes: all of a model's, or those of all kernels."""
+    """Stages that share their processes: all of a model's, those of all kernels, or an input pipeline's only one."""
 
     name: str
     stages: tuple[Stage, ...]
@@ -87,7 +94,8 @@ class Group:
     def worker(self, program: Program) -> str:
         """The name of the process that runs a program.
 
-        Every program of a model has its own, so that each cold start is one; kernels share one per framework and lane.
+        Every program of a model has its own, so that each cold start is one, and so has every input pipeline; kernels
+        share one per framework and lane.
         """
         if self.name != KERNELS:
             return program.label
@@ -96,14 +104,19 @@ class Group:
 
 def group_of(workload: str) -> str:
     """The name of the group that a workload belongs to."""
-    return KERNELS if impls.WORKLOADS[workload].kind == "kernel" else workload
+    work = impls.WORKLOADS.get(workload)  # None: an input pipeline
+    return KERNELS if work and work.kind == "kernel" else workload
 
 
 def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted = lambda _: True) -> dict[str, Group]:
     """Name -> group, of all that the profile asks for, that can run here and that is wanted."""
     stages: dict[str, list[Stage]] = {}
-    for name in (*profile.models, *profile.kernels):
-        make = _kernel if group_of(name) == KERNELS else _model
+    makers = (
+        *((name, _model) for name in profile.models),
+        *((name, _kernel) for name in profile.kernels),
+        *((name, _pipeline) for name in profile.pipelines),
+    )
+    for name, make in makers:
         found = make(name, profile, missing, wanted)
         stages.setdefault(group_of(name), []).extend(stage for stage in found if stage.programs)
     return {name: Group(name, _with_pair(found)) for name, found in stages.items()}
@@ -121,6 +134,8 @@ def _with_pair(stages: list[Stage]) -> tuple[Stage, ...]:
 def offered(case: Case, profile: Profile) -> str | None:
     """Why a profile has no such case, None if it has."""
     workload, framework, mode, lane = case.program
+    if workload in pipelines.WORKLOADS:
+        return _no_pipeline(case, profile)
     if mode not in impls.MODES[framework]:
         return f"{framework} has no mode {mode}"
     if case.phase == "boxes" and (reason := boxes.missing(framework, mode)):
@@ -157,6 +172,23 @@ def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], want
         return Stage(phases[0], name, None, tuple(p for p in found if not _missing(phases[0], p)))
 
     return [stage(kernels.FORWARD, "cold start"), *(stage(phase) for phase in kernels.PHASES[1:])]
+
+
+def _pipeline(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
+    modes = {framework: (mode,) for framework, mode in pipelines.MODES.items()}
+    size = profile.pipeline_size
+    found = [p for p in _programs(name, modes, missing) if wanted(Case(PIPELINE, p, size.label))]
+    return [Stage(PIPELINE, name, size, tuple(found))]
+
+
+def _no_pipeline(case: Case, profile: Profile) -> str | None:
+    """Why a profile has no such input pipeline, None if it has."""
+    workload, framework, mode, _ = case.program
+    if workload not in profile.pipelines:
+        return f"the profile {profile.name} does not run {workload}"
+    if mode != pipelines.MODES[framework]:
+        return f"{framework}'s input pipeline has no mode {mode}"
+    return None
 
 
 def _not_usual(program: Program, profile: Profile) -> str | None:

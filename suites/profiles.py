@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import impls
 from impls.models import Model
+from impls.pipelines import spec as pipelines
 from suites import limits
 
 VARIABLE = "EVENBENCH_PROFILE"
@@ -32,6 +33,7 @@ class Profile:
     name: str
     models: tuple[str, ...]
     kernels: tuple[str, ...]
+    pipelines: tuple[str, ...]  # of impls.pipelines.spec.WORKLOADS
     blocks: int  # of a process; in each, every program of a workload takes its turn once, in random order
     kernel_blocks: int  # of a process
     calls_per_block: int  # measured calls of one turn
@@ -64,6 +66,11 @@ class Profile:
     def inference_sizes(self, workload: str) -> tuple[Size, ...]:
         """The sizes of a model's inference; its cold start is the first one's."""
         return tuple(Size(_model(workload).image_size, batch) for batch in self.inference_batches)
+
+    @property
+    def pipeline_size(self) -> Size:
+        """What an input pipeline delivers, whatever the profile."""
+        return Size(pipelines.IMAGE_SIZE, pipelines.BATCH_SIZE)
 
     def cold_sizes(self, workload: str) -> tuple[Size, ...]:
         """The size of a model's cold start."""
@@ -125,6 +132,7 @@ QUICK = Profile(
     name="quick",
     models=("resnet50", "mobilenet_v2"),
     kernels=FEW_KERNELS,
+    pipelines=(),
     blocks=11,
     kernel_blocks=9,
     calls_per_block=2,
@@ -157,6 +165,7 @@ STANDARD = Profile(
         "unet",
     ),
     kernels=impls.NAMED_KERNELS,
+    pipelines=tuple(pipelines.WORKLOADS),
     blocks=6,
     kernel_blocks=6,
     calls_per_block=3,
@@ -182,6 +191,7 @@ FULL = Profile(
     # The auxiliary head exists in training alone, on images that no training on digits has.
     models=tuple(name for name in impls.MODELS if name != "inception_v3_aux"),
     kernels=impls.KERNELS,
+    pipelines=tuple(pipelines.WORKLOADS),
     blocks=8,
     kernel_blocks=8,
     calls_per_block=5,

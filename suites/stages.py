@@ -45,8 +45,9 @@ class StageRun:
     def is_cold(self) -> bool:
         """Whether its first calls are the programs' cold starts."""
         size = self.stage.size
-        cold = size is None or size in self.profile.cold_sizes(self.stage.workload)
-        return cold and self.stage.phase in ("inference", FORWARD)
+        if self.stage.phase not in ("inference", FORWARD):
+            return False
+        return size is None or size in self.profile.cold_sizes(self.stage.workload)
 
     @property
     def is_first(self) -> bool:

@@ -21,6 +21,7 @@ from suites.files import read_json, stated, write_json
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
 PROGRAM = ("workload", "framework", "mode")
+PROVEN = (*PROGRAM, "as_installed")
 INHERITED = ("certificates", "failures", "curves", "stage_conditions", "latencies", "pairs")
 LATENCY = (*PROGRAM, "phase", "size", "stage", "calls", "unstable")
 
@@ -80,7 +81,7 @@ class Run:
 
     def certify(self, certificate: Record) -> None:
         """Keep a certificate in place of an older one of the same program."""
-        kept = [known for known in self.manifest["certificates"] if not same(known, certificate, PROGRAM)]
+        kept = [known for known in self.manifest["certificates"] if not same(known, certificate, PROVEN)]
         error = certificate.get("error")
         self.manifest["certificates"] = [*kept, {**certificate, "error": error and scrub(error)}]
 

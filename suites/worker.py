@@ -71,8 +71,7 @@ def load(key: str, phase: str, program: Answer, options: Answer, size: Answer, s
     # Seeded in float64, of which a large batch would fill the memory that is measured.
     arrays = tuple(array.astype(np.float32) if array.dtype.kind == "f" else array for array in arrays)
     weights = impls.initial_weights(workload, **options, seed=seed) if phase != "boxes" else {}
-    if hasattr(runtime, "reset_peak_memory"):
-        runtime.reset_peak_memory()
+    runtime.reset_peak_memory()
     before = memory.start()
 
     start = time.perf_counter()

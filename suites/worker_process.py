@@ -34,9 +34,10 @@ class WorkerError(Exception):
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """The variables of a worker: this process's, with one number of threads for every library unless it is None."""
+    """The variables of a worker: this process's, with one number of threads for every library; None: with none."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**os.environ, **(dict.fromkeys(names, str(threads)) if threads else {})}
+    others = {name: value for name, value in os.environ.items() if name not in names}
+    return others | (dict.fromkeys(names, str(threads)) if threads else {})
 
 
 class WorkerProcess:

@@ -45,6 +45,9 @@ BENCHMARKS = {
     },
     **{f"{suite}.ColdStart.track_{part}": "seconds" for suite in MODELS for part in ("import", "build", "first_call")},
     **{f"classification.Accuracy.track_{score}": "fraction" for score in ("top1", "precision", "recall", "f1")},
+    **{
+        f"input_pipeline.InputPipeline.track_{one}": "seconds" for one in ("latency", "first_batch", "cold_first_batch")
+    },
     "classification.Fit.track_top1": "fraction",
     "classification.Fit.track_seconds": "seconds",
 }

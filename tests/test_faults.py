@@ -320,6 +320,26 @@ class TestRuns:
         manifest = files.read_json(checkout.run / "manifest.json")
         assert manifest and manifest["finished_at"] is None
 
+    def test_a_signal_ends_make_bench_with_what_it_has_started(self, checkout: Checkout) -> None:
+        """While it verifies: Ctrl-C and SIGTERM of the step that measures are tested above."""
+        output = checkout.folder / "own" / "bench"
+        with output.open("wb") as file:
+            command = [sys.executable, "-m", "suites.bench"]
+            process = subprocess.Popen(
+                command, cwd=checkout.folder, env=checkout.variables, stdout=file, stderr=file, start_new_session=True
+            )
+        while "impls.certificate" not in str(
+            children := [(one.pid, one.cmdline()) for one in psutil.Process(process.pid).children(recursive=True)]
+        ):
+            assert process.poll() is None, output.read_text()
+            time.sleep(0.05)
+        alive = [psutil.Process(pid) for pid, _ in children]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+        assert "Traceback" not in output.read_text()
+        assert "3/4" not in output.read_text()
+        assert gone(alive)
+
     def test_a_full_disk_is_one_line_and_loses_nothing(self, checkout: Checkout) -> None:
         if not checkout.store.is_mount():
             pytest.skip("no small disk can be mounted here")

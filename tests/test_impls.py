@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +103,9 @@ CHECKS = (  # of a model, in each precision
 
 BREAK = """
 import sys
+import time
 from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 import torch
 import impls
@@ -230,6 +234,37 @@ def test_a_process_that_dies_is_a_failed_proof_with_its_reason(tmp_path: Path, m
     (found,) = equivalence.verify([equivalence.ProgramName("conv2d-1x7", "pytorch", "eager")])
     assert not found["passed"]
     assert "signal 9" in found["error"]
+
+
+@pytest.mark.slow
+def test_default_settings_have_a_proof_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float64 alone; Keras on torch is then channels last, which the equalised programs are not."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    name = equivalence.ProgramName("mobilenet_v3_small", "keras-torch", "eager", as_installed=True)
+    if impls.missing("keras-torch"):
+        pytest.skip("Keras on torch is not installed")
+    (found,) = equivalence.verify([name], sizes_of=certificate.small)
+    assert found["passed"], found
+    assert found["as_installed"]
+    assert {check["dtype"] for check in found["checks"]} == {"count", "float64"}
+    assert all(check["name"].endswith(" (default settings)") for check in found["checks"])
+
+
+def test_a_proof_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "impls.certificate", "pytorch", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin
+    request = {
+        **{"workload": "resnet152", "mode": "eager", "precisions": ["float64"]},  # takes a minute
+        **{"sizes": asdict(certificate.full("resnet152")), "reference": str(tmp_path / "r.npz"), "write": True},
+    }
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    time.sleep(6)  # it has imported PyTorch and computes
+    assert process.poll() is None
+    process.stdin.close()
+    assert process.wait(timeout=5) == 0
+    assert not (tmp_path / "r.npz").exists()
 
 
 # Loading

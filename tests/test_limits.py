@@ -35,6 +35,11 @@ def test_the_profiles_ask_for_what_can_be(profile: profiles.Profile) -> None:
         ("models", ("resnet51",), "models names 'resnet51', allowed are resnet18, "),
         ("models", ("conv2d-1x1",), "models names 'conv2d-1x1', allowed are resnet18, "),
         ("kernels", ("resnet50",), "kernels names 'resnet50', allowed are conv2d-"),
+        (
+            "pipelines",
+            ("input_pipeline-webp",),
+            "pipelines names 'input_pipeline-webp', allowed are input_pipeline-jpeg, ",
+        ),
         ("modes", {**USUAL_MODES, "mxnet": ()}, "modes names 'mxnet', allowed are pytorch, "),
         ("modes", {"pytorch": ("eager",)}, "modes lacks tensorflow, allowed is ()"),
         ("kernel_modes", {**USUAL_MODES, "pytorch": ("graph",)}, "kernel_modes of pytorch names 'graph', allowed are"),
@@ -53,7 +58,7 @@ def test_the_impossible_is_refused(field: str, value: Any, told: str) -> None:
 
 
 def test_nothing_to_measure_is_refused() -> None:
-    with pytest.raises(ValueError, match="models and kernels are both empty"):
+    with pytest.raises(ValueError, match="models, kernels and pipelines are all empty"):
         limits.check(replace(QUICK, models=(), kernels=()))
 
 

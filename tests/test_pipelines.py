@@ -3,10 +3,9 @@
 import ast
 import json
 import os
-import random
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -17,14 +16,11 @@ import typer
 from PIL import Image
 
 import impls
-from hwprobe.watch import Watch
 from impls.pipelines import photographs, reference, spec
-from suites import pipeline_stage, pipelines, store
-from suites.crew import Crew
-from suites.plan import Group, Program, Stage
-from suites.profiles import QUICK, Size
-from suites.progress import Progress
-from suites.stages import StageRun
+from suites import pipeline_stage, pipelines, plan, store
+from suites.input_pipeline import InputPipeline
+from suites.profiles import QUICK
+from suites.session import MeasurementError, Session
 from suites.worker_process import WorkerError, WorkerProcess, environment
 
 ROOT = Path(__file__).parent.parent
@@ -236,32 +232,51 @@ def test_a_broken_file_is_one_program_s_failure(files: dict[str, list[str]], tmp
         worker.close()
 
 
+PIPELINES_ALONE = replace(QUICK, models=(), kernels=(), pipelines=("input_pipeline-jpeg",), blocks=2)
+
+
+def in_a_run(tmp_path: Path, frameworks: list[str]) -> tuple[store.Run, Session]:
+    """A run whose profile has nothing but the JPEG pipelines of these frameworks."""
+    settings = {"frameworks": {name: {"reason": None} for name in frameworks}, "profile": asdict(PIPELINES_ALONE)}
+    run = store.create(tmp_path, {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}, settings)
+    missing = {name: None if name in frameworks else "not wanted" for name in impls.FRAMEWORKS}
+    return run, Session(run, PIPELINES_ALONE, plan.groups(PIPELINES_ALONE, missing), sys.executable, 2)
+
+
+def case_of(framework: str) -> plan.Case:
+    name = "input_pipeline-jpeg"
+    return InputPipeline().case(name, framework, spec.MODES[framework], "224px-batch32")
+
+
 @pytest.mark.slow
-def test_a_stage_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_run_they_take_turns_and_one_is_there_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spec, "FILES", FEW)
     monkeypatch.setattr(spec, "batches", lambda workers: BATCHES * workers)
     frameworks = [name for name in ("pytorch", "tensorflow") if not impls.missing(name)]
-    programs = tuple(Program("input_pipeline-jpeg", name, QUICK.first_mode(name)) for name in frameworks)
-    settings = {"frameworks": {name: {} for name in frameworks}, "profile": {"calls_per_block": 2}}
-    run = store.create(tmp_path, {"machine": "m", "commit": "c", "env_name": "e", "source": "s"}, settings)
-    stage = Stage("input pipeline", "input_pipeline-jpeg", Size(224, 32), programs)
-    crew = Crew(run, Group("input_pipeline-jpeg", (stage,)), replace(QUICK, blocks=2), sys.executable, 2)
-    with Progress("pipelines", 1) as progress:
-        going = StageRun(stage, crew, random.Random(0), progress, Watch())
-        try:
-            pipeline_stage.measure(going)
-        finally:
-            crew.close()
-    assert going.failures == []
-    assert {record["framework"] for record in going.records} == set(frameworks)
-    for record in going.records:
-        assert (record["phase"], record["size"]) == ("input pipeline", "224px-batch32")
+    run, session = in_a_run(tmp_path, frameworks)
+    records = {framework: session.record(case_of(framework)) for framework in frameworks}
+    (stage,) = run.group("input_pipeline-jpeg")["stages"]
+    assert stage["failures"] == []
+    for record in records.values():
         assert record["calls"] == [4]
         assert len(record["latency"]) == len(record["first_batch"]) == 4
         assert all(map(lambda first, batch: 0 < first < 4 * batch, record["first_batch"], record["latency"]))
+    (pair,) = run.manifest["pairs"]
+    assert (pair["workload"], pair["framework"]) == ("input_pipeline-jpeg", frameworks[0])
     certificates = run.manifest["certificates"]
     assert [one["passed"] for one in certificates] == [True] * len(frameworks)
     assert certificates[0]["sizes"] == "224 px batch 32, 4 batches of jpeg files"
+
+
+def test_in_a_run_files_that_cannot_be_written_are_a_failure_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photographs, "SHA256", "other")
+    photographs.photographs.cache_clear()
+    _, session = in_a_run(tmp_path, ["pytorch", "tensorflow"])
+    for framework in ("pytorch", "tensorflow"):
+        with pytest.raises(MeasurementError, match="exception: scikit-learn's photographs are not those"):
+            session.record(case_of(framework))
 
 
 # The command

@@ -512,6 +512,38 @@ def test_default_settings_stand_beside_the_equalised_ones(tmp_path: Path) -> Non
     assert "Against equalised" not in text.split("### Inference with default settings")[0]
 
 
+def test_an_input_pipeline_is_ranked_by_its_images_a_second(tmp_path: Path) -> None:
+    name, size = "input_pipeline-jpeg", "224px-batch32"
+    programs = {(name, *program, size): figure for program, figure in TWO.items()}
+    benchmarks = {
+        "input_pipeline.InputPipeline.track_latency": ("seconds", programs),
+        "input_pipeline.InputPipeline.track_cold_first_batch": ("seconds", dict.fromkeys(programs, 0.5)),
+    }
+    write_run(tmp_path, benchmarks, manifest(certificates=[certificate(name, *program) for program in TWO]))
+    found = {(one["framework"], one["metric"]): one for one in records(enrich(load(tmp_path).frame))}
+    latency = found["pytorch", "input_pipeline_latency"]["value"]
+    assert found["pytorch", "input_pipeline_throughput"]["value"] == pytest.approx(32 / latency)
+    text = report_files(load(tmp_path))["report.md"].decode()
+    section = text.split("### Input pipeline")[1]
+    assert "faster" in section
+    assert all(f"| {title} " in section for title in ("Time of a batch, p50", "Throughput", "First batch"))
+
+
+def test_a_largest_batch_where_the_search_ended_may_be_larger(tmp_path: Path) -> None:
+    for most, told in ((64, True), (128, False)):
+        benchmarks = {
+            "classification.LargestInferenceBatch.track_batch_size": (
+                "images",
+                {("net", "pytorch", "eager", SIZE): 64.0, ("net", "tensorflow", "graph", SIZE): 48.0},
+            )
+        }
+        folder = tmp_path / str(most)
+        write_run(folder, benchmarks, manifest(profile={"name": "standard", "largest_batch": most}))
+        files = report_files(load(folder))
+        for page in ("report.md", "index.html"):
+            assert (b"Larger ones than 64 were not tried: more may fit." in files[page]) == told
+
+
 def test_parts_of_a_step_are_differences(tmp_path: Path) -> None:
     program = ("net", "pytorch", "eager", SIZE)
     parts = {"forward": spread(0.1), "gradient": spread(0.3), "latency": spread(0.35)}

@@ -116,6 +116,32 @@ class TestPlan:
         eager, graph = (Program(KERNEL, "tensorflow", mode) for mode in ("eager", "graph"))
         assert groups["kernels"].worker(eager) == groups["kernels"].worker(graph)
 
+    def test_an_input_pipeline_has_one_program_a_framework_and_a_pair(self):
+        groups = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))
+        (stage,) = groups["input_pipeline-jpeg"].stages
+        assert (stage.phase, stage.label) == ("input pipeline", "224px-batch32")
+        assert [program.label for program in stage.programs] == [
+            "pytorch/eager",
+            "tensorflow/graph",
+            "keras-tensorflow/eager",
+            "keras-torch/eager",
+            "keras-jax/eager",
+            "pytorch/eager again",
+        ]
+        assert len({groups["input_pipeline-jpeg"].worker(program) for program in stage.programs}) == 6
+        for program in stage.programs[:-1]:
+            assert plan.offered(Case(stage.phase, program, stage.label), profiles.STANDARD) is None
+            assert "quick does not run" in plan.offered(Case(stage.phase, program, stage.label), QUICK)
+        graph = Program("input_pipeline-png", "pytorch", "graph")
+        assert "has no mode graph" in plan.offered(Case(stage.phase, graph, stage.label), profiles.STANDARD)
+
+    def test_default_settings_are_proven_apart_and_a_pair_s_twin_is_not(self):
+        group = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))["resnet50"]
+        proven = [program.proven for program in group.programs if program.framework == "keras-torch"]
+        assert [(one.mode, one.as_installed) for one in proven] == [("eager", False), ("eager", True)]
+        twin = Program("resnet50", "pytorch", "eager", "again")
+        assert twin.proven == twin._replace(lane="equalised").proven
+
     def test_a_missing_framework_is_left_out(self):
         missing = {**dict.fromkeys(impls.FRAMEWORKS), "tensorflow": "not installed"}
         programs = plan.groups(profiles.STANDARD, missing)["resnet50"].programs

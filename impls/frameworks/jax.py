@@ -56,6 +56,10 @@ def peak_memory() -> int | None:
     return jax.devices()[0].memory_stats()["peak_bytes_in_use"] if device() != "cpu" else None
 
 
+def reset_peak_memory() -> None:
+    """JAX's peak is the process's and cannot begin anew: of kernels, which share one, it is the largest so far."""
+
+
 def versions() -> dict[str, str]:
     """Versions of what computes."""
     return {"jax": jax.__version__}

@@ -35,6 +35,7 @@ NORM_VARIABLES = {
 device = engine.device
 synchronize = engine.synchronize
 peak_memory = engine.peak_memory
+reset_peak_memory = engine.reset_peak_memory
 compile = engine.compile
 compilations = engine.compilations
 count_macs = engine.count_macs

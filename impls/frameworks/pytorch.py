@@ -49,6 +49,12 @@ def peak_memory() -> int | None:
     return torch.cuda.max_memory_allocated() if device() != "cpu" else None
 
 
+def reset_peak_memory() -> None:
+    """Have the peak begin anew, at what is allocated now."""
+    if device() != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+
+
 def versions() -> dict[str, str]:
     """Versions of what computes."""
     return {"torch": torch.__version__}

@@ -55,6 +55,12 @@ def peak_memory() -> int | None:
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] if device() != "cpu" else None
 
 
+def reset_peak_memory() -> None:
+    """Have the peak begin anew, at what is allocated now."""
+    if device() != "cpu":
+        tf.config.experimental.reset_memory_stats("GPU:0")
+
+
 def versions() -> dict[str, str]:
     """Versions of what computes."""
     return {"tensorflow": tf.__version__}

@@ -10,6 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 FORMATS = ("jpeg", "png")
+WORKLOADS = {f"input_pipeline-{format}": format for format in FORMATS}  # name in a run -> format of its files
+# How a framework runs its pipeline, whatever mode the model that it feeds is in: tf.data is a graph, always.
+MODES = {
+    "pytorch": "eager",
+    "tensorflow": "graph",
+    "keras-tensorflow": "eager",
+    "keras-torch": "eager",
+    "keras-jax": "eager",
+}
 FILES = 256
 FILE_SIZE = 256  # pixels of a side of a file's image
 IMAGE_SIZE = 224  # of what is delivered
