@@ -520,12 +520,13 @@ def test_an_input_pipeline_is_ranked_by_its_images_a_second(tmp_path: Path) -> N
         "input_pipeline.InputPipeline.track_cold_first_batch": ("seconds", dict.fromkeys(programs, 0.5)),
     }
     write_run(tmp_path, benchmarks, manifest(certificates=[certificate(name, *program) for program in TWO]))
-    found = {(one["framework"], one["metric"]): one for one in records(enrich(load(tmp_path).frame))}
+    enriched = enrich(load(tmp_path).frame)
+    found = {(one["framework"], one["metric"]): one for one in records(enriched[enriched["status"] == "ok"])}
     latency = found["pytorch", "input_pipeline_latency"]["value"]
     assert found["pytorch", "input_pipeline_throughput"]["value"] == pytest.approx(32 / latency)
     text = report_files(load(tmp_path))["report.md"].decode()
     section = text.split("### Input pipeline")[1]
-    assert "faster" in section
+    assert "faster" in text.split("### Input pipeline")[0]  # the verdicts stand first
     assert all(f"| {title} " in section for title in ("Time of a batch, p50", "Throughput", "First batch"))
 
 
@@ -900,12 +901,23 @@ def test_a_framework_that_is_absent_has_a_row_with_its_reason(tmp_path: Path) ->
     assert len(absent) == 1
 
 
-def test_sizes_that_no_program_ran_have_no_table(tmp_path: Path) -> None:
+def test_sizes_that_the_run_had_nothing_to_do_with_are_no_rows(tmp_path: Path) -> None:
     figures = {("net", "pytorch", "eager", SIZE): spread(0.1), ("net", "pytorch", "eager", "512px-batch64"): NA}
     write_run(tmp_path, {LATENCY: ("seconds", figures)}, manifest())
+    files = report_files(load(tmp_path))
+    assert b"224 px, batch_size 8" in files["index.html"]
+    assert b"512 px" not in files["index.html"]
+    assert b"512px" not in files["results.csv"]
+
+
+def test_a_size_that_was_left_out_for_a_reason_of_its_own_has_it(tmp_path: Path) -> None:
+    figures = {("net", "pytorch", "eager", SIZE): spread(0.1), ("net", "pytorch", "eager", "512px-batch64"): NA}
+    program = {"workload": "net", "framework": "pytorch", "mode": "eager", "size": "512px-batch64"}
+    reason = {**program, "phase": "inference", "kind": "n/a", "message": "needs 90.0 GiB of memory", "stderr": []}
+    write_run(tmp_path, {LATENCY: ("seconds", figures)}, manifest(failures=[reason]))
     page = report_files(load(tmp_path))["index.html"].decode()
-    assert "224 px, batch_size 8" in page
     assert "512 px" not in page.split('id="failures"')[0]
+    assert "needs 90.0 GiB of memory" in page.split('id="failures"')[1]
     assert "512 px, batch_size 64" in page.split('id="failures"')[1]
 
 
@@ -915,7 +927,7 @@ def test_a_model_that_no_program_ran_has_no_section(tmp_path: Path) -> None:
     page = report_files(load(tmp_path))["index.html"].decode()
     before, failures = page.split('id="failures"')
     assert 'id="workload-1"' in before and 'id="workload-2"' not in before
-    assert "other, inference" in failures
+    assert "n/a, not in the quick profile: whole workloads</summary>\n<ul><li>whole workloads: other</li>" in failures
 
 
 @pytest.mark.parametrize(
