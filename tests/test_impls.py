@@ -15,7 +15,8 @@ import impls
 from impls import certificate, comparison, equivalence, kernels, weights
 from impls.layers import Tensor
 from impls.tasks import classification
-from impls.tasks.data import digits
+from impls.tasks.data import Split, digits
+from impls.tasks.data.arrays import Arrays
 from suites.profiles import QUICK
 
 ROOT = Path(__file__).parent.parent
@@ -311,12 +312,14 @@ print(np.abs(2 * program.first_moments()[name] - expected.numpy()).max() / expec
 
 def test_digits_are_the_known_ones_in_a_fixed_stratified_split() -> None:
     split = digits.load(32)
-    assert split.train_images.shape == (1437, 32, 32, 3)
-    assert split.test_images.shape == (360, 32, 32, 3)
-    assert np.bincount(split.test_labels).min() >= 34
-    assert split.train_images.mean() == pytest.approx(0, abs=1e-3)
-    assert len({image.tobytes() for image in (*split.train_images, *split.test_images)}) == 1797  # no scan twice
-    assert np.array_equal(split.test_images[:, ::4, ::4], digits.load(8).test_images)
+    images, labels = split.held_out.read(np.arange(360))
+    trained, _ = split.train.read(np.arange(1437))
+    assert trained.shape == (1437, 32, 32, 3)
+    assert images.shape == (360, 32, 32, 3)
+    assert np.bincount(labels).min() >= 34
+    assert trained.mean() == pytest.approx(0, abs=1e-3)
+    assert len({image.tobytes() for image in (*trained, *images)}) == 1797  # no scan twice
+    assert np.array_equal(images[:, ::4, ::4], digits.load(8).held_out.read(np.arange(360))[0])
 
 
 @pytest.mark.parametrize("image_size", [0, 4, 30])
@@ -359,7 +362,8 @@ class Known:
 def test_metrics_by_hand() -> None:
     labels, predicted = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 2, 0])
     images = np.broadcast_to(predicted[:, None, None, None], (6, 1, 1, 3)).astype(np.float32)
-    found = classification.evaluate(Known(), digits.Split(images, labels, images, labels), batch_size=4)
+    part = Arrays(images, labels)
+    found = classification.evaluate(Known(), Split(part, part, ("0", "1", "2"), ""), batch_size=4)
     assert found["top1"] == pytest.approx(4 / 6)
     assert found["precision"] == pytest.approx((1 / 2 + 2 / 3 + 1) / 3)
     assert found["recall"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)

@@ -1,11 +1,14 @@
 """Data sets: each loader gives the same interface, so that a recipe need not know which one it trains on.
 
-A loader is a module with DATA, its facts, and the functions missing and load. Nothing is left out in silence: what is
-broken raises DataError, which names the file; what a format allows and no training can use is skipped and named.
+A loader is a module with DATA_SETS, the facts of one or more, each with its functions; registry.py has them all by
+their names. Nothing is left out in silence: what is broken raises DataError, which names the file; what a format allows
+and no training can use is skipped and named. README.md says what is what, how images are brought to one size, and by
+which mean and deviation they are standardised.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +16,9 @@ import numpy as np
 
 class DataError(ValueError):
     """A data set cannot be used; the message is one line that names the file and says what is wrong with it."""
+
+
+Report = Callable[[str, int, int | None], None]  # what is being done, how far it is, of how much where that is known
 
 
 class Objects(NamedTuple):
@@ -66,6 +72,9 @@ class DataSet:
     `evenbench data path` says). composited: whether images were put together from real pieces.
     missing: why it cannot be loaded here, one line that says what helps, None if it can. load: image_size, pixels of a
     side of what is delivered -> the whole of it; raises DataError, and ValueError for a size that it cannot give.
+    classes, images: how many there are, the images as those of the training part and those held out; None where only
+    loading tells. folder: where its files are or belong, None where it has none. fetch: download it into its folder,
+    None where that cannot be done; raises DataError, and leaves nothing behind unless it is whole.
     """
 
     name: str
@@ -78,3 +87,7 @@ class DataSet:
     missing: Callable[[], str | None]
     load: Callable[[int], Split]
     composited: bool = False
+    classes: int | None = None
+    images: tuple[int, int] | None = None
+    folder: Callable[[], Path] | None = None
+    fetch: Callable[[Report], None] | None = None

@@ -4,27 +4,19 @@ Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Ma
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from impls.tasks.data import DataSet, Split
+from impls.tasks.data.arrays import Arrays
+
 NUM_CLASSES = 10
 PIXELS = 8
 HELD_OUT = 360
 SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images (N, H, W, 3) float32, labels (N,) int64; the held-out part is never trained on."""
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
 
 
 @cache
@@ -44,10 +36,30 @@ def load(image_size: int) -> Split:
         images, data.target, test_size=HELD_OUT, stratify=data.target, random_state=0
     )
     mean, deviation = train_images.mean(), train_images.std()  # of the training part alone
-    scale = [((part - mean) / deviation).astype(np.float32) for part in (train_images, test_images)]
-    return Split(scale[0], train_labels.astype(np.int64), scale[1], test_labels.astype(np.int64))
+    train, held_out = (
+        Arrays(((images - mean) / deviation).astype(np.float32), labels.astype(np.int64))
+        for images, labels in ((train_images, train_labels), (test_images, test_labels))
+    )
+    return Split(train, held_out, tuple(map(str, range(NUM_CLASSES))), SHA256)
 
 
 def checksum(images: np.ndarray, labels: np.ndarray) -> str:
     """SHA-256 of the raw scans and labels."""
     return hashlib.sha256(images.astype(np.uint8).tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
+
+
+DATA_SETS = (
+    DataSet(
+        name="digits",
+        task="classification",
+        title="scikit-learn's handwritten digits, 8x8 pixels",
+        licence="BSD-3-Clause",
+        source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
+        origin="embedded",
+        how="scikit-learn ships it",
+        missing=lambda: None,
+        load=load,
+        classes=NUM_CLASSES,
+        images=(1437, HELD_OUT),
+    ),
+)
