@@ -12,7 +12,7 @@ import typer
 
 from reports import baseline_command
 from reports.command import compare, report
-from suites import weights_command
+from suites import data_command, weights_command
 from suites.probe_command import probe
 
 INTERNAL, USAGE, FAILED = 1, 2, 3
@@ -153,6 +153,7 @@ def explain(
 
 
 app.add_typer(weights_command.app)
+app.add_typer(data_command.app)
 app.command()(report)
 app.command()(compare)
 app.add_typer(baseline_command.app)
