@@ -130,9 +130,10 @@ def _show(rows: list[dict[str, Any]]) -> None:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for column, justify in (("Name", "left"), ("Task", "left"), ("Classes", "right"), ("Training", "right")):
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    table.add_column("Held out", justify="right")
+    table.add_column("Name", no_wrap=True)
+    table.add_column("Task")
+    for column in ("Classes", "Training", "Held out"):
+        table.add_column(column, justify="right", no_wrap=True)
     for column in ("Origin", "Licence", "Here, or what helps"):
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -71,7 +71,7 @@ def load(image_size: int) -> Split:
     pixels, labels = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
     digest = hashlib.sha256()
     for array in (pixels, labels, *held_out[0]):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return small_images((pixels, labels), held_out[0], CLASSES, image_size, digest.hexdigest())
 
 

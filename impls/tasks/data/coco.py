@@ -9,7 +9,7 @@ skipped. Images are letterboxed, standardised by ImageNet's mean and deviation.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +76,7 @@ def read(path: Path, images: Path) -> Instances:
         described, outside = _described(path, images, data["images"], found)
     except DataError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DataError(f"{path}: not in COCO's form: {type(error).__name__}: {error}") from error
     _check_files(path, images, described)
     checksum = hashlib.sha256(content).hexdigest()
@@ -93,24 +93,26 @@ def _found(
     path: Path, entries: list[dict[str, Any]], labels: Mapping[Any, int]
 ) -> tuple[dict[Any, list[objects.Found]], list[Skipped]]:
     """The objects of each image, by its number, and the crowds."""
-    found, crowds = defaultdict(list), []
+    found: dict[Any, list[objects.Found]] = defaultdict(list)
+    crowds = []
     for one in entries:
         where = f"{path}, annotation {one.get('id')}"
-        if absent := [key for key in ("id", "image_id", "category_id", "bbox") if key not in one]:
-            raise DataError(f"{where}: it has no {absent[0]}")
+        if lacking := [key for key in ("id", "image_id", "category_id", "bbox") if key not in one]:
+            raise DataError(f"{where}: it has no {lacking[0]}")
         if one["category_id"] not in labels:
             raise DataError(f"{where}: there is no category {one['category_id']}")
         if one.get("iscrowd"):
             crowds.append(Skipped(where, CROWD))
         else:
-            found[one["image_id"]].append(objects.Found(where, _corners(one["bbox"]), labels[one["category_id"]]))
+            box = _corners(where, one["bbox"])
+            found[one["image_id"]].append(objects.Found(where, box, labels[one["category_id"]]))
     return found, crowds
 
 
-def _corners(box: Any) -> Sequence[float]:
-    """x, y, width, height -> x_min, y_min, x_max, y_max; what is no box stays as it is, for `describe` to refuse."""
+def _corners(where: str, box: Any) -> tuple[float, float, float, float]:
+    """x, y, width, height -> x_min, y_min, x_max, y_max."""
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(number, int | float) for number in box):
-        return box
+        raise DataError(f"{where}: its box is {box!r}, not four numbers")
     x, y, width, height = box
     return x, y, x + width, y + height
 
@@ -126,7 +128,7 @@ def _described(
     described, outside = [], []
     for one in entries:
         file = images / one["file_name"]
-        image, left_out = objects.describe(file, one["width"], one["height"], found.pop(one["id"], ()))
+        image, left_out = objects.describe(file, one["width"], one["height"], found.pop(one["id"], []))
         described.append(image)
         outside += left_out
     for number, strangers in found.items():

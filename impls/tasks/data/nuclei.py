@@ -125,6 +125,7 @@ DATA_SETS = (
         missing=missing,
         load=load,
         classes=len(CLASSES),
+        images=(TILES, 16),  # at 64 px
         folder=folder,
         fetch=fetch,
     ),

@@ -27,12 +27,12 @@ class Found(NamedTuple):
     """An object as a file has it. where: file, and the entry in it. box: x_min, y_min, x_max, y_max in pixels."""
 
     where: str
-    box: Sequence[float]
+    box: tuple[float, float, float, float]
     label: int
 
 
 def describe(path: Path, width: int, height: int, found: Iterable[Found]) -> tuple[Described, list[Skipped]]:
-    """An image with what is in it, and which objects are not. Raises DataError for a box that is no four numbers."""
+    """An image with what is in it, and which objects are not. Raises DataError for a box that that is not finite."""
     boxes, labels, skipped = [], [], []
     for where, box, label in found:
         clipped = _clip(where, box, width, height)
@@ -45,14 +45,11 @@ def describe(path: Path, width: int, height: int, found: Iterable[Found]) -> tup
     return Described(path, width, height, objects), skipped
 
 
-def _clip(where: str, box: Sequence[float], width: int, height: int) -> list[float] | None:
+def _clip(where: str, box: tuple[float, float, float, float], width: int, height: int) -> list[float] | None:
     """What of a box is in the image, None where nothing is."""
-    try:
-        x_min, y_min, x_max, y_max = map(float, box)
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: its box is {box!r}, not four numbers") from None
-    if not all(map(math.isfinite, (x_min, y_min, x_max, y_max))):
-        raise DataError(f"{where}: its box is {box!r}, not four finite numbers")
+    if not all(map(math.isfinite, box)):
+        raise DataError(f"{where}: its box is {box}, not four finite numbers")
+    x_min, y_min, x_max, y_max = box
     clipped = [max(x_min, 0.0), max(y_min, 0.0), min(x_max, float(width)), min(y_max, float(height))]
     return clipped if clipped[0] < clipped[2] and clipped[1] < clipped[3] else None
 
