@@ -15,7 +15,7 @@ from keras.src.backend.common import dtypes
 from impls.frameworks import as_tuple, losses_keras, optimizers_keras
 from impls.frameworks.layers_keras import layer_name
 from impls.layers import Tensor
-from impls.optimizer import Optimizer
+from impls.optimizer import Optimizer, pack, unpack
 from impls.weights import from_channels_last, to_channels_last
 
 BACKEND = keras.backend.backend()
@@ -99,8 +99,8 @@ class Program:
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Copy canonical weights into the module."""
         backend.read_back(self)
-        for name, tensor in self.tensors.items():
-            self.variables[name].assign(to_channels_last(weights[name], tensor.kind).astype(self.dtype))
+        for name in self.tensors:
+            self.variables[name].assign(self.from_canonical(name, weights[name]))
         backend.forget(self)
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -111,6 +111,10 @@ class Program:
     def to_canonical(self, name: str, value: Any) -> np.ndarray:
         """A weight, or what has its shape, as canonical NumPy."""
         return from_channels_last(np.array(keras.ops.convert_to_numpy(value)), self.tensors[name].kind)
+
+    def from_canonical(self, name: str, array: np.ndarray) -> np.ndarray:
+        """A canonical weight, or what has its shape, as its variable takes it."""
+        return to_channels_last(array, self.tensors[name].kind).astype(self.dtype)
 
     def to_numpy(self, tensor: Any) -> np.ndarray:
         """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
@@ -181,19 +185,34 @@ class Model(Program):
         """A step as far as the gradients -> loss, and the gradient by each learned weight; none is updated."""
         return self._gradient(images, *targets)
 
+    def set_learning_rate(self, rate: float) -> None:
+        """The rate of the steps from here on, until `use`; nothing is compiled again."""
+        backend.assign(self, self.optimizer.learning_rate, rate)
+
     def first_moments(self) -> dict[str, np.ndarray]:
         """Canonical decaying means of the gradients, as the optimiser keeps them."""
         backend.read_back(self)
-        return self.named(optimizers_keras.first_moments(self.optimizer, self.optimizer_facts))
+        return self.named(optimizers_keras.moments(self)["first"])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training goes on from, canonical: weights, buffers, and where the optimiser stands."""
+        return self.weights() | pack(optimizers_keras.standing(self))
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state of any framework. Raises ValueError as `unpack` does, and then nothing has changed."""
+        standing = unpack(state, self.optimizer_facts, self.tensors)
+        self.load_weights(state)
+        optimizers_keras.stand(self, standing)
+
+    @property
+    def learned(self) -> list[str]:
+        """The names of the learned weights, in the order of Keras' variables."""
+        names = {id(variable): name for name, variable in self.variables.items()}
+        return [names[id(variable)] for variable in self.module.trainable_variables]
 
     def named(self, values: Sequence[Any]) -> dict[str, np.ndarray]:
         """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
-        found = dict(zip(map(id, self.module.trainable_variables), values, strict=True))
-        return {
-            name: self.to_canonical(name, found[id(variable)])
-            for name, variable in self.variables.items()
-            if id(variable) in found
-        }
+        return {name: self.to_canonical(name, value) for name, value in zip(self.learned, values, strict=True)}
 
     def training_outputs_of(self, images: Any) -> tuple[Any, ...]:
         """Images -> what comes out, in training mode."""
@@ -203,17 +222,19 @@ class Model(Program):
         """The task's loss, never in bfloat16."""
         return self.loss([keras.ops.cast(output, self.dtype) for output in outputs], *targets)
 
-    def update(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    def update(self, gradients: Sequence[Any]) -> None:
         """One step of the optimiser on Keras' variables."""
+        variables = self.module.trainable_variables
         values = [variable.value for variable in variables]
         gradients = optimizers_keras.prepare_step(self.optimizer, self.optimizer_facts, gradients, values)
         self.optimizer.apply(gradients, variables)
 
     def stateless_update(self, state: Sequence[Any], gradients: Sequence[Any], values: Sequence[Any]) -> Any:
         """One step of the optimiser on values of weights and of its own state -> their new values."""
-        with keras.StatelessScope(state_mapping=list(zip(self.optimizer.variables, state, strict=True))):
-            gradients = optimizers_keras.prepare_step(self.optimizer, self.optimizer_facts, gradients, values)
-        return self.optimizer.stateless_apply(state, gradients, values)
+        weights, kept = self.module.trainable_variables, self.optimizer.variables
+        with keras.StatelessScope(state_mapping=list(zip([*weights, *kept], [*values, *state], strict=True))) as scope:
+            self.update(gradients)
+        return [[scope.get_current_value(one) for one in variables] for variables in (weights, kept)]
 
 
 class Boxes(Program):

@@ -4,7 +4,7 @@ JAX's functions have no state: the values of Keras' variables go in and come out
 steps. Writing them back to Keras after every step would be work that no one's training loop does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -99,6 +99,20 @@ def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.assign(variable * factor)
+
+
+def accumulate(moments: Sequence[Any], momentum: float, gradients: Sequence[Any]) -> list[Any]:
+    """Make each moment momentum times itself plus its gradient: the new values."""
+    pairs = zip(moments, gradients, strict=True)
+    return [moment.assign(momentum * moment.value + gradient) for moment, gradient in pairs]
+
+
+def assign(program: Any, variable: Any, value: float) -> None:
+    """Give one of the optimiser's variables a value for the next step; the others stay as the steps have left them."""
+    variable.assign(value)
+    if program.values is not None:
+        place = [one is variable for one in program.optimizer.variables].index(True)
+        program.values[-1][place] = variable.value
 
 
 def read_back(program: Any) -> None:

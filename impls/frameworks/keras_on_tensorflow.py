@@ -1,6 +1,6 @@
 """Keras on TensorFlow: how its programs run, as Keras' guide to custom training loops does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -43,7 +43,7 @@ def step(model: Any, mode: str) -> Callable[..., Any]:
 
     def step(images: tf.Tensor, *targets: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         loss, outputs, gradients = _gradient(model, images, targets)
-        model.update(gradients, model.module.trainable_variables)
+        model.update(gradients)
         return loss, outputs
 
     return compile(step, mode)
@@ -57,6 +57,17 @@ def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.assign(variable * factor)
+
+
+def accumulate(moments: Sequence[Any], momentum: float, gradients: Sequence[Any]) -> list[Any]:
+    """Make each moment momentum times itself plus its gradient: the new values."""
+    pairs = zip(moments, gradients, strict=True)
+    return [moment.assign(momentum * moment.value + gradient) for moment, gradient in pairs]
+
+
+def assign(_program: Any, variable: Any, value: float) -> None:
+    """Give one of the optimiser's variables a value for the next step."""
+    variable.assign(value)
 
 
 def read_back(program: Any) -> None:

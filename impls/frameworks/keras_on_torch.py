@@ -1,6 +1,6 @@
 """Keras on PyTorch: how its programs run, as Keras' guide to custom training loops does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,7 @@ def step(model: Any, mode: str) -> Callable[..., Any]:
     def step(images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         loss, outputs, gradients = _gradient(model, compiled, images, targets)
         with torch.no_grad():
-            model.update(gradients, model.module.trainable_variables)
+            model.update(gradients)
         return loss, outputs
 
     return step
@@ -64,6 +64,19 @@ def function(call: Callable[..., Any], mode: str) -> Callable[..., Any]:
 def scale(variable: Any, factor: Any) -> None:
     """Multiply a variable of Keras by a number, with no gradient."""
     variable.value.data.mul_(factor)  # Keras' own product and assignment take ten times as long on a vector
+
+
+def accumulate(moments: Sequence[Any], momentum: float, gradients: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Make each moment momentum times itself plus its gradient: the new values."""
+    values = [moment.value for moment in moments]
+    torch._foreach_mul_(values, momentum)  # all in one call, as in Keras' own optimisers on PyTorch
+    torch._foreach_add_(values, gradients)
+    return values
+
+
+def assign(_program: Any, variable: Any, value: float) -> None:
+    """Give one of the optimiser's variables a value for the next step."""
+    variable.assign(value)
 
 
 def read_back(program: Any) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from impls.frameworks import as_tuple, losses_pytorch, optimizers_pytorch
 from impls.frameworks.macs_pytorch import Counter
 from impls.layers import Tensor
-from impls.optimizer import Optimizer
+from impls.optimizer import Optimizer, pack, unpack
 
 LAYOUT = "NCHW"
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
@@ -160,12 +160,14 @@ class Model(Program):
         self.loss = getattr(losses_pytorch, task)
         self._forward = compile(self._forward_of, mode)
         self._loss = compile(self._loss_of, mode)
-        self._learned = list(module.parameters())
+        self.learned = dict(module.named_parameters())
         self.use(optimizer)
 
     def use(self, optimizer: Optimizer) -> None:
         """Train with this optimiser from here on."""
-        self.optimizer = optimizers_pytorch.build(self._learned, optimizer)
+        self.optimizer_facts = optimizer
+        self.steps = 0  # PyTorch's stochastic gradient descent does not count them
+        self.optimizer = optimizers_pytorch.build(self.learned.values(), optimizer)
 
     def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Images -> what comes out, in evaluation mode."""
@@ -177,6 +179,7 @@ class Model(Program):
         """Forward in training mode, loss, backward, update -> loss, and what came out before the update."""
         loss, outputs = self._backward(images, *targets)
         self.optimizer.step()
+        self.steps += 1
         return loss.detach(), outputs
 
     def training_loss(self, images: torch.Tensor, *targets: torch.Tensor) -> torch.Tensor:
@@ -189,16 +192,29 @@ class Model(Program):
     ) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
         """A step as far as the gradients -> loss, and the gradient by each learned weight; none is updated."""
         loss, _ = self._backward(images, *targets)
-        return loss.detach(), [weight.grad for weight in self._learned]
+        return loss.detach(), [weight.grad for weight in self.learned.values()]
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The rate of the steps from here on, until `use`; nothing is compiled again."""
+        optimizers_pytorch.set_learning_rate(self.optimizer, rate)
 
     def first_moments(self) -> dict[str, np.ndarray]:
         """Canonical decaying means of the gradients, as the optimiser keeps them."""
-        return self.named([optimizers_pytorch.first_moment(self.optimizer, weight) for weight in self._learned])
+        return self.named(optimizers_pytorch.moments(self)["first"])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training goes on from, canonical: weights, buffers, and where the optimiser stands."""
+        return self.weights() | pack(optimizers_pytorch.standing(self))
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state of any framework. Raises ValueError as `unpack` does, and then nothing has changed."""
+        standing = unpack(state, self.optimizer_facts, self.tensors)
+        self.load_weights(state)
+        optimizers_pytorch.stand(self, standing)
 
     def named(self, values: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
         """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
-        names = [name for name, _ in self.module.named_parameters()]
-        return {name: self.to_canonical(name, value) for name, value in zip(names, values, strict=True)}
+        return {name: self.to_canonical(name, value) for name, value in zip(self.learned, values, strict=True)}
 
     def _backward(self, images: torch.Tensor, *targets: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         self.module.train()

@@ -10,7 +10,7 @@ import tensorflow as tf
 from impls.frameworks import as_tuple, layers_tensorflow, losses_tensorflow, optimizers_tensorflow
 from impls.frameworks.macs_tensorflow import count
 from impls.layers import Tensor
-from impls.optimizer import Optimizer
+from impls.optimizer import Optimizer, pack, unpack
 from impls.weights import from_channels_last, to_channels_last
 
 LAYOUT = "NHWC"
@@ -116,9 +116,8 @@ class Program:
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Copy canonical weights into the module."""
-        for name, tensor in self.tensors.items():
-            variable = self.variables[name]
-            variable.assign(to_channels_last(weights[name], tensor.kind).astype(variable.dtype.as_numpy_dtype))
+        for name in self.tensors:
+            self.variables[name].assign(self.from_canonical(name, weights[name]))
 
     def weights(self) -> dict[str, np.ndarray]:
         """The module's weights and buffers, canonical."""
@@ -127,6 +126,10 @@ class Program:
     def to_canonical(self, name: str, value: tf.Tensor) -> np.ndarray:
         """A weight, or what has its shape, as canonical NumPy."""
         return from_channels_last(value.numpy(), self.tensors[name].kind)
+
+    def from_canonical(self, name: str, array: np.ndarray) -> np.ndarray:
+        """A canonical weight, or what has its shape, as its variable takes it."""
+        return to_channels_last(array, self.tensors[name].kind).astype(self.dtype.as_numpy_dtype)
 
     def to_numpy(self, tensor: tf.Tensor) -> np.ndarray:
         """A result as NumPy, (N, H, W, C) if it has four axes; bfloat16, which NumPy has not, as float32."""
@@ -160,10 +163,12 @@ class Model(Program):
         self._forward = compile(self._forward_of, mode)
         self._loss = compile(self._loss_of, mode)
         self._gradient = compile(self._gradient_of, mode)
+        self.learned = [variable.name.removesuffix(":0") for variable in module.trainable_variables]
         self.use(optimizer)
 
     def use(self, optimizer: Optimizer) -> None:
         """Train with this optimiser from here on."""
+        self.optimizer_facts = optimizer
         self.optimizer = optimizers_tensorflow.build(self.module.trainable_variables, optimizer)
         self._step = compile(self._step_of, self.mode)
 
@@ -188,14 +193,27 @@ class Model(Program):
         loss, _, gradients = self._gradient(images, *targets)
         return loss, gradients
 
+    def set_learning_rate(self, rate: float) -> None:
+        """The rate of the steps from here on, until `use`; nothing is compiled again."""
+        self.optimizer.learning_rate.assign(rate)
+
     def first_moments(self) -> dict[str, np.ndarray]:
         """Canonical decaying means of the gradients, as the optimiser keeps them."""
-        return self.named(self.optimizer.first_moments)
+        return self.named(self.optimizer.moments["first"])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training goes on from, canonical: weights, buffers, and where the optimiser stands."""
+        return self.weights() | pack(optimizers_tensorflow.standing(self))
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state of any framework. Raises ValueError as `unpack` does, and then nothing has changed."""
+        standing = unpack(state, self.optimizer_facts, self.tensors)
+        self.load_weights(state)
+        optimizers_tensorflow.stand(self, standing)
 
     def named(self, values: Sequence[tf.Tensor]) -> dict[str, np.ndarray]:
         """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
-        names = [variable.name.removesuffix(":0") for variable in self.module.trainable_variables]
-        return {name: self.to_canonical(name, value) for name, value in zip(names, values, strict=True)}
+        return {name: self.to_canonical(name, value) for name, value in zip(self.learned, values, strict=True)}
 
     def _forward_of(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return as_tuple(self.module(images, training=False))
