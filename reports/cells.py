@@ -10,6 +10,8 @@ from reports.names import framework_class, framework_title
 from reports.stats import Ratio
 from reports.tables import Row
 
+LEARNED = "Fit"  # the phase whose samples are trainings from several seeds: too few for an interval
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -40,6 +42,9 @@ def figure(row: Row | None) -> Cell:
         return Cell(row["status"], remark=row["reason"])
     unit = BY_KEY[row["metric"]].unit
     interval = formats.interval(row["low"], row["high"], row["value"], unit)
+    if row["phase"] == LEARNED and len(row["samples"]) > 1:
+        ends = (formats.quantity(end(row["samples"]), unit) for end in (min, max))
+        interval = f"{' to '.join(ends)}, {len(row['samples'])} seeds"
     return Cell(formats.quantity(row["value"], unit), interval, taint=taint_of(row["conditions"]))
 
 

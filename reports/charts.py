@@ -99,6 +99,7 @@ def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
         {
             "framework": framework_title(curve["framework"]),
             "mode": curve["mode"],
+            "seed": curve.get("seed") or 0,
             "step": step,
             "loss": parts.rounded(loss),
             "seconds": parts.rounded(seconds),
@@ -117,7 +118,8 @@ def curves_chart(curves: list[dict[str, Any]], workload: str) -> Spec:
             strokeDash=alt.StrokeDash(
                 "mode:N", scale=alt.Scale(domain=list(MODES), range=[[1, 0], [6, 3], [2, 2]]), legend=None
             ),
-            tooltip=parts.tips("framework:N", "mode:N", "step:Q", "loss:Q", "seconds:Q"),
+            detail="seed:N",
+            tooltip=parts.tips("framework:N", "mode:N", "seed:N", "step:Q", "loss:Q", "seconds:Q"),
         )
     )
     return parts.spec(lines.properties(height=240), f"{workload}: training loss over steps")

@@ -41,7 +41,8 @@ def conditions_of(row: Row, stages: Stages, unsteady: Iterable[str] = ()) -> str
     mine = [
         stage
         for stage in stages.get((row["workload"], row["size"], phase), [])
-        if stage.get("part") in (None, "", program)  # a part of a stage is one program's
+        # A part of a stage is one program's, from one seed.
+        if str(stage.get("part") or program).partition("#")[0] == program
     ]
     if reasons := _unique([*unsteady, *(reason for stage in mine for reason in _reasons(stage, row["unit"]))]):
         return "; ".join(reasons)

@@ -115,12 +115,14 @@ def _agreement(rows: list[Row]) -> str:
     for row in rows:
         if row["phase"] == "Accuracy" and row["status"] == "ok":
             scores.setdefault(row["metric"], []).append(row["value"])
+    distances = scores.pop("accuracy_distance", [])
     if not any(len(values) > 1 for values in scores.values()):
         return ""
     apart = max(max(values) - min(values) for values in scores.values())
+    told = f"; no output differs by more than {max(distances):.0e} of the largest" if distances else ""
     if apart < SAME_SCORE:
-        return "All programs score the same."
-    return f"The programs' scores differ by up to {formats.quantity(apart, 'fraction')}: they should not."
+        return f"All programs score the same{told}."
+    return f"The programs' scores differ by up to {formats.quantity(apart, 'fraction')}{told}: they should not."
 
 
 def _bounded(rows: list[Row], most_images: int) -> str:

@@ -32,8 +32,8 @@ PHASE_TITLES = {
     "LargestInferenceBatch": "Largest batch of inference",
     "LargestTrainingBatch": "Largest batch of training",
     "ColdStart": "Cold start",
-    "Accuracy": "Accuracy of the same trained weights",
-    "Fit": "Training to a held-out accuracy",
+    "Accuracy": "The same trained weights in every program",
+    "Fit": "Training to a held-out quality",
     "InputPipeline": "Input pipeline",
 }
 KERNEL_PHASE_TITLES = {

@@ -17,10 +17,12 @@ from reports.charts import Spec, curves_chart, kernel_chart, latency_chart
 from reports.compare import Verdict, noise, verdicts
 from reports.conditions import tally
 from reports.escape import markdown
+from reports.familiar import familiar_tables
 from reports.kernels import MANY, KernelSection, kernel_section
+from reports.learning import learning_sections
 from reports.load import Results, Run
 from reports.models import model_sections
-from reports.names import KERNELS, phase_title, program_title, size_title
+from reports.names import KERNELS, phase_title, size_title
 from reports.tables import enrich, to_csv, to_parquet
 from reports.work import Facts, facts_of
 
@@ -62,7 +64,7 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
     judged = verdicts(frame, proofs)
     measured_noise = noise(judged, run.manifest["pairs"])
     kernels = kernel_section(frame, judged, run.manifest["ceilings"], facts)
-    curves = _curves(run)
+    curves = learning_sections(run)
     return {
         "run": run,
         "machine": headline.machine_line(run),
@@ -76,6 +78,7 @@ def _context(frame: pd.DataFrame, run: Run, results: Results, facts: Facts) -> d
         "sections": model_sections(frame, judged, _most_images(run)),
         "kernels": kernels,
         "curves": curves,
+        "familiar": familiar_tables(frame, run),
         "charts": _charts(judged, kernels, curves),
         "proofs": proof.workload_proofs(frame, proofs),
         "failures": proof.failures(run),
@@ -117,28 +120,6 @@ def _kernel_charts(specs: dict[str, Spec], kernels: KernelSection) -> None:
     for index, one in enumerate(kernels.rooflines, start=1):
         if one.spec is not None:
             specs[f"roofline-{index}"] = one.spec
-
-
-def _curves(run: Run) -> list[dict[str, Any]]:
-    """The learning curves of a run by workload, those that hold figures."""
-    workloads: dict[str, list[dict[str, Any]]] = {}
-    for curve in run.manifest["curves"]:
-        lists = [curve.get("loss"), curve.get("seconds")]
-        if all(
-            isinstance(values, list) and all(isinstance(value, int | float) for value in values) for values in lists
-        ):
-            workloads.setdefault(curve["workload"], []).append(curve)
-    found = []
-    for index, (workload, curves) in enumerate(sorted(workloads.items()), start=1):
-        ends = [
-            f"{program_title(curve['framework'], curve['mode'])} {formats.quantity(curve['top1'], 'fraction')}"
-            f" after {formats.duration(curve['seconds'][-1] if curve['seconds'] else None)}"
-            for curve in curves
-            if isinstance(curve.get("top1"), int | float)
-        ]
-        caption = f"Held-out top-1 at the end: {formats.join(ends)}." if ends else "No held-out accuracy is recorded."
-        found.append({"workload": workload, "name": f"curves-{index}", "curves": curves, "caption": caption})
-    return found
 
 
 def _time(run: Run) -> dict[str, str]:

@@ -25,7 +25,9 @@ def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
             tuple(name for name in workloads if name in known) for known in (impls.MODELS, impls.KERNELS)
         )
         profile = replace(profile, models=models, kernels=kernels)
-    profile = replace(profile, pipelines=())  # a run proves them, in their first pass
+    # The rest proves itself in a run: pipelines in their first pass, what is only evaluated by its outputs.
+    learned = {name: recipe for name, recipe in profile.recipes.items() if name in {*profile.models, *profile.trained}}
+    profile = replace(profile, pipelines=(), recipes=learned)
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
     chosen = [program for program in found if not workloads or program.workload in workloads]

@@ -56,15 +56,15 @@ class ColdStart(common.ColdStart):
     param_names = NAMES
 
 
-class Accuracy(common.Accuracy):
-    """The same trained weights, evaluated on the held-out digits."""
+class Accuracy(common.ClassificationAccuracy):
+    """The same trained weights, evaluated on held-out images."""
 
     params = [*PROGRAMS, common.sizes("classification", Profile.fit_sizes)]  # noqa: RUF012
     param_names = NAMES
 
 
 class Fit(common.Fit):
-    """Training on the digits."""
+    """Training to a held-out top-1."""
 
     params = [*PROGRAMS, common.sizes("classification", Profile.fit_sizes)]  # noqa: RUF012
     param_names = NAMES

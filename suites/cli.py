@@ -152,6 +152,44 @@ def explain(
         explaining.show(found)
 
 
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A model of `evenbench workloads`.")],
+    framework: Annotated[str, typer.Option(help="pytorch, tensorflow, keras-tensorflow, keras-torch or keras-jax.")],
+    mode: Annotated[str, typer.Option(help="eager, graph or compiled. Default: the one that runs train in.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the initial weights and of the order of the images.", min=0)] = 0,
+    recipes: Annotated[str, typer.Option(help="Whose recipe: quick or standard.")] = "standard",
+    out: Annotated[Path | None, typer.Option(help="Where the trained weights go: .npz.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the loss of every step and all scores as JSON.")
+    ] = False,
+) -> None:
+    """Train a model by its recipe, as a run does, and score the held-out part.
+
+    If it is interrupted, the same command goes on where it was, to the same curve.
+
+    Exit codes: 0 done, whatever the quality; 2 wrong usage; 3 the training failed.
+
+    Example: evenbench train mobilenet_v2 --framework pytorch --out trained.npz
+    """
+    from suites import train as training
+    from suites.worker_process import WorkerError
+
+    mode, recipe = training.chosen(model, framework, mode, recipes)
+    try:
+        with training.progress(model) as report:
+            found = training.train(model, framework, mode, recipe, seed, out, report)
+    except WorkerError as error:
+        print(f"evenbench: {error.kind}: {' '.join(error.message.split())}", file=sys.stderr)
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        import json
+
+        print(json.dumps(found))
+    else:
+        print(*training.lines(model, found, recipe), sep="\n")
+
+
 app.add_typer(weights_command.app)
 app.add_typer(data_command.app)
 app.command()(report)

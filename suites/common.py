@@ -201,6 +201,15 @@ class Accuracy(Metrics):
 
     phase = "accuracy"
     unit = "fraction"
+    version = "3"
+
+    def track_distance(self, *case: str) -> float:
+        """Largest difference of anything that comes out from the first program's, relative to its largest value."""
+        return self._value("distance")
+
+
+class ClassificationAccuracy(Accuracy):
+    """By scikit-learn."""
 
     def track_top1(self, *case: str) -> float:
         """Fraction of images whose class has the largest logit."""
@@ -219,21 +228,62 @@ class Accuracy(Metrics):
         return self._value("f1")
 
 
+class SegmentationAccuracy(Accuracy):
+    """By scikit-learn, pixel by pixel."""
+
+    def track_foreground_iou(self, *case: str) -> float:
+        """Intersection over union of what is no background."""
+        return self._value("foreground_iou")
+
+    def track_miou(self, *case: str) -> float:
+        """Intersection over union, mean over the classes."""
+        return self._value("miou")
+
+    def track_dice(self, *case: str) -> float:
+        """Dice coefficient, mean over the classes."""
+        return self._value("dice")
+
+
+class DetectionAccuracy(Accuracy):
+    """By pycocotools."""
+
+    def track_map50(self, *case: str) -> float:
+        """Mean average precision at an IoU of .5."""
+        return self._value("map50")
+
+    def track_map(self, *case: str) -> float:
+        """Mean average precision, mean over the IoUs .5, .55 to .95."""
+        return self._value("map")
+
+
 class Fit(Metrics):
-    """Training from the same initial weights, on the same batches."""
+    """Training from the same initial weights, on the same batches, once or from several seeds."""
 
     phase = "fit"
+    version = "3"
 
-    def track_top1(self, *case: str) -> float:
-        """Accuracy on held-out data afterwards."""
-        return self._value("top1")
+    def track_quality(self, *case: str) -> Samples:
+        """Of the held-out data at the end: top-1, the foreground's IoU or mAP@.5."""
+        return self._samples("quality")
 
-    def track_seconds(self, *case: str) -> float:
+    def track_seconds(self, *case: str) -> Samples:
         """Time of all steps."""
-        return self._value("seconds")
+        return self._samples("seconds")
 
-    track_top1.unit = "fraction"  # type: ignore[attr-defined]
+    def track_epoch(self, *case: str) -> Samples:
+        """Time of an epoch."""
+        return self._samples("epoch")
+
+    def track_to_target(self, *case: str) -> Samples:
+        """Time until the quality was first found to be what the profile sets as the target."""
+        if not self._record["to_target"]:
+            raise SkipNotImplemented("the target was not reached")
+        return self._samples("to_target")
+
+    track_quality.unit = "fraction"  # type: ignore[attr-defined]
     track_seconds.unit = "seconds"  # type: ignore[attr-defined]
+    track_epoch.unit = "seconds"  # type: ignore[attr-defined]
+    track_to_target.unit = "seconds"  # type: ignore[attr-defined]
 
 
 class InputPipeline(Metrics):

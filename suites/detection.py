@@ -61,3 +61,17 @@ class ColdStart(common.ColdStart):
 
     params = [*PROGRAMS, common.sizes("detection", Profile.cold_sizes)]  # noqa: RUF012
     param_names = NAMES
+
+
+class Accuracy(common.DetectionAccuracy):
+    """The same trained weights, evaluated on held-out images."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.fit_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class Fit(common.Fit):
+    """Training to a held-out mAP@.5."""
+
+    params = [*PROGRAMS, common.sizes("detection", Profile.fit_sizes)]  # noqa: RUF012
+    param_names = NAMES

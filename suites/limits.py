@@ -14,7 +14,7 @@ LEAST = {  # of whole numbers
     **dict.fromkeys(("processes", "blocks", "kernel_blocks", "calls_per_block"), 1),
     **dict.fromkeys(("warmup_calls", "settle_calls", "largest_batch", "seed"), 0),
     **dict.fromkeys(("inference_batches", "training_batches", "small_training_batch"), 1),
-    "fit_steps": 1,
+    "training_seeds": 1,
     "digits": 10,  # the data have so many classes
 }
 TIMES = ("stage_limit_s", "kernel_limit_s", "timeout_s")
@@ -42,7 +42,9 @@ def _problems(profile: "Profile") -> Iterator[str]:
     yield from _strangers("kernels", profile.kernels, impls.KERNELS)
     yield from _strangers("pipelines", profile.pipelines, pipelines.WORKLOADS)
     yield from _strangers("precisions", profile.precisions, impls.PRECISIONS)
-    for field in ("modes", "kernel_modes", "default_modes"):
+    yield from _strangers("recipes", profile.recipes, impls.MODELS)
+    yield from _strangers("trained", profile.trained, profile.recipes)
+    for field in ("modes", "kernel_modes", "default_modes", "training_modes"):
         yield from _modes(field, getattr(profile, field))
     yield from _empty(profile)
 

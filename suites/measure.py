@@ -5,7 +5,6 @@ import time
 from statistics import median
 from typing import Any
 
-import impls
 from hwprobe import ceilings
 from hwprobe.watch import Watch
 from impls import equivalence
@@ -36,7 +35,7 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     if not todo:
         return
     programs = group.programs
-    steps = len(_names(programs)) + sum(_steps(stage) for stage in todo)
+    steps = len(_names(programs, profile)) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
         _certify(run, programs, profile, python, progress)
         for process in range(profile.processes):
@@ -124,10 +123,7 @@ def _merge(records: list[dict[str, Any]], record: dict[str, Any]) -> None:
 
 
 def _certify(run: Run, programs: list[Program], profile: Profile, python: str, progress: Progress) -> None:
-    """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking.
-
-    Input pipelines are proven by the stage that measures them: their proof is a pass.
-    """
+    """Prove that the programs compute the same. A failure stops nothing here: the report withholds the ranking."""
 
     def report(name: equivalence.ProgramName, certificate: dict[str, Any] | None) -> None:
         if certificate is None:
@@ -137,12 +133,16 @@ def _certify(run: Run, programs: list[Program], profile: Profile, python: str, p
 
     start = time.monotonic()
     proven = interpreter.proofs(python)
-    for certificate in equivalence.verify(_names(programs), report, precisions=profile.precisions, interpreter=proven):
+    for certificate in equivalence.verify(
+        _names(programs, profile), report, precisions=profile.precisions, interpreter=proven
+    ):
         run.certify(certificate)
     run.spend("verifying", time.monotonic() - start)
     run.save()
 
 
-def _names(programs: list[Program]) -> list[equivalence.ProgramName]:
-    """What there is to prove of them, each once."""
-    return list(dict.fromkeys(program.proven for program in programs if program.workload in impls.WORKLOADS))
+def _names(programs: list[Program], profile: Profile) -> list[equivalence.ProgramName]:
+    """What there is to prove of them, each once: all that is timed. What is only evaluated shows itself whether it is
+    equal, and input pipelines are proven by their stage."""
+    timed = {*profile.models, *profile.kernels, *profile.trained}
+    return list(dict.fromkeys(program.proven for program in programs if program.workload in timed))

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import impls
 from impls import boxes, equivalence, kernels
 from impls.pipelines import spec as pipelines
-from suites.profiles import Profile, Size
+from suites.profiles import Modes, Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
 PIPELINE = "input pipeline"
 LATENCY_PHASES = ("inference", "boxes", "training", *kernels.PHASES, PIPELINE)
+LEARNING = ("fit", "accuracy")
 LARGEST_BATCH = {"inference": "largest inference batch", "training": "largest training batch"}
 # Lanes: settings that would differ are fixed; everything as it was installed; equalised once more, for an A/A pair.
 EQUALISED, DEFAULT, AGAIN = "equalised", "default", "again"
@@ -113,6 +114,7 @@ def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted =
     stages: dict[str, list[Stage]] = {}
     makers = (
         *((name, _model) for name in profile.models),
+        *((name, _learning) for name in profile.recipes),
         *((name, _kernel) for name in profile.kernels),
         *((name, _pipeline) for name in profile.pipelines),
     )
@@ -141,6 +143,8 @@ def offered(case: Case, profile: Profile) -> str | None:
     if case.phase == "boxes" and (reason := boxes.missing(framework, mode)):
         return reason
     kernel = group_of(workload) == KERNELS
+    if case.phase in LEARNING:
+        return _not_learned(case, profile)
     if workload not in (profile.kernels if kernel else profile.models):
         return f"the profile {profile.name} does not run {workload}"
     if kernel and (reason := _missing(case.phase, case.program)):
@@ -151,7 +155,7 @@ def offered(case: Case, profile: Profile) -> str | None:
         "boxes": profile.inference_sizes,
         "training": profile.training_sizes,
         **dict.fromkeys(LARGEST_BATCH.values(), profile.largest_batch_sizes),
-    }.get(case.phase, profile.fit_sizes)
+    }.get(case.phase)
     modes = profile.kernel_modes if kernel else profile.modes
     if mode not in modes[framework]:
         return f"the profile {profile.name} does not run {framework} in mode {mode}"
@@ -159,7 +163,7 @@ def offered(case: Case, profile: Profile) -> str | None:
         return reason
     if case.phase in LARGEST_BATCH.values() and mode != profile.first_mode(framework):
         return f"the largest batch is sought in mode {profile.first_mode(framework)} alone"
-    if not kernel and case.size not in [size.label for size in sizes_of(workload)]:
+    if sizes_of and not kernel and case.size not in [size.label for size in sizes_of(workload)]:
         return f"the profile {profile.name} has no {case.phase} at {case.size}"
     return None
 
@@ -229,19 +233,37 @@ def _model(name: str, profile: Profile, missing: Mapping[str, str | None], wante
     stages += [stage(size, "training", programs=programs + defaults) for size in profile.training_sizes(name)]
     for size in profile.largest_batch_sizes(name):
         stages += [stage(size, phase, programs=first) for phase in LARGEST_BATCH.values()]
-    if model and model.task == "classification":
-        (size,) = profile.fit_sizes(name)
-        stages += _learning(stage(size, "fit"), stage(size, "accuracy"), profile)
     return stages
 
 
-def _learning(fit: Stage, accuracy: Stage, profile: Profile) -> list[Stage]:
-    """The training whose weights the accuracy needs, then the accuracy."""
-    if profile.fit_all:
-        programs = fit.programs or accuracy.programs[:1]
-        return [*(fit._replace(programs=(program,), part=program.label) for program in programs), accuracy]
-    # One program trains for all; the others stand in if it fails.
-    return [fit._replace(programs=tuple(dict.fromkeys((*fit.programs, *accuracy.programs)))), accuracy]
+def _learning(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
+    """The trainings of a model, of which the first one's weights are evaluated, then the evaluation."""
+    (size,) = profile.fit_sizes(name)
+
+    def chosen(phase: str, modes: Modes) -> tuple[Program, ...]:
+        return tuple(p for p in _programs(name, modes, missing) if wanted(Case(phase, p, size.label)))
+
+    trained, evaluated = chosen("fit", profile.training_modes), chosen("accuracy", profile.modes)
+    fit, accuracy = Stage("fit", name, size, trained), Stage("accuracy", name, size, evaluated)
+    if name not in profile.trained:
+        # One program trains for all; the others stand in if it fails.
+        return [fit._replace(programs=tuple(dict.fromkeys((*trained, *evaluated)))), accuracy]
+    trainings = [(program, seed) for program in trained or evaluated[:1] for seed in range(profile.training_seeds)]
+    parts = [fit._replace(programs=(program,), part=f"{program.label}#{seed}") for program, seed in trainings]
+    return [*parts, accuracy]
+
+
+def _not_learned(case: Case, profile: Profile) -> str | None:
+    """Why a profile has no such training or evaluation, None if it has."""
+    workload, framework, mode, _ = case.program
+    if workload not in profile.recipes:
+        return f"the profile {profile.name} does not train {workload}"
+    modes = profile.training_modes if case.phase == "fit" else profile.modes
+    if mode not in modes[framework]:
+        return f"the profile {profile.name} does not run {framework} in mode {mode}"
+    if case.size not in [size.label for size in profile.fit_sizes(workload)]:
+        return f"the profile {profile.name} has no {case.phase} at {case.size}"
+    return None
 
 
 def _programs(name: str, modes: Mapping[str, tuple[str, ...]], missing: Mapping[str, str | None]) -> list[Program]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import impls
 from impls.models import Model
 from impls.pipelines import spec as pipelines
+from impls.tasks import recipes
+from impls.tasks.recipes import Recipe
 from suites import limits
 
 VARIABLE = "EVENBENCH_PROFILE"
@@ -48,8 +50,10 @@ class Profile:
     default_modes: Modes  # framework -> modes that are also measured with the settings that it is installed with
     training_parts: bool  # time forward and backward of a training step apart, too
     largest_batch: int  # batch size beyond which the largest one that fits is not sought; 0: it is not sought at all
-    fit_steps: int
-    fit_all: bool  # fit every program, or only the one that trains the weights for the accuracy
+    recipes: Mapping[str, Recipe]  # model -> how it is trained; all its programs evaluate the same trained weights
+    trained: tuple[str, ...]  # models that every framework trains; of others one program trains the weights
+    training_seeds: int  # how often each of those trainings is done, each time from other weights
+    training_modes: Modes  # framework -> modes that train
     stage_limit_s: (
         float  # measured calls of one workload and size, all processes together, beyond which blocks are fewer
     )
@@ -86,8 +90,9 @@ class Profile:
         return (Size(_model(workload).image_size, 1),) if self.largest_batch else ()
 
     def fit_sizes(self, workload: str) -> tuple[Size, ...]:
-        """The size of a classifier's training on the digits, and of its evaluation there."""
-        return self.training_sizes(workload)[:1]
+        """The size of a model's training to a quality, and of its evaluation."""
+        recipe = self.recipes.get(workload)
+        return (Size(recipe.image_size, recipe.batch_size),) if recipe else ()
 
     def num_classes(self, workload: str, phase: str) -> int:
         """Classes of a model in a phase."""
@@ -147,8 +152,10 @@ QUICK = Profile(
     default_modes={},
     training_parts=False,
     largest_batch=0,
-    fit_steps=120,
-    fit_all=False,
+    recipes=recipes.QUICK,
+    trained=("mobilenet_v2",),
+    training_seeds=1,
+    training_modes={**USUAL_MODES, "keras-jax": ()},
     stage_limit_s=60,
     kernel_limit_s=0.3,  # XLA's gradients of grouped convolutions take a second
 )
@@ -180,8 +187,10 @@ STANDARD = Profile(
     default_modes=USUAL_MODES,
     training_parts=True,
     largest_batch=64,
-    fit_steps=150,
-    fit_all=True,
+    recipes=recipes.STANDARD,
+    trained=tuple(recipes.STANDARD),
+    training_seeds=1,
+    training_modes=USUAL_MODES,
     stage_limit_s=300,
     kernel_limit_s=60,
     timeout_s=3600,
@@ -206,8 +215,10 @@ FULL = Profile(
     default_modes=USUAL_MODES,
     training_parts=True,
     largest_batch=1024,
-    fit_steps=300,
-    fit_all=True,
+    recipes=recipes.STANDARD,
+    trained=tuple(recipes.STANDARD),
+    training_seeds=3,
+    training_modes=USUAL_MODES,
     stage_limit_s=1200,
     kernel_limit_s=60,
     timeout_s=7200,

@@ -54,3 +54,17 @@ class ColdStart(common.ColdStart):
 
     params = [*PROGRAMS, common.sizes("segmentation", Profile.cold_sizes)]  # noqa: RUF012
     param_names = NAMES
+
+
+class Accuracy(common.SegmentationAccuracy):
+    """The same trained weights, evaluated on held-out images."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.fit_sizes)]  # noqa: RUF012
+    param_names = NAMES
+
+
+class Fit(common.Fit):
+    """Training to a held-out IoU."""
+
+    params = [*PROGRAMS, common.sizes("segmentation", Profile.fit_sizes)]  # noqa: RUF012
+    param_names = NAMES

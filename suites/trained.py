@@ -8,10 +8,10 @@ from typing import Any
 from impls.equivalence import cache_folder
 
 
-def path(workload: str, recipe: dict[str, Any]) -> Path:
-    """The file for weights that were trained by a recipe: code, versions, steps, sizes and seed."""
-    stem = f"{workload}-{recipe['steps']}steps-{_hash(recipe['versions'])}"
-    return cache_folder() / "trained" / f"{stem}-{_hash(recipe)}.npz"
+def path(workload: str, facts: dict[str, Any], folder: str = "trained") -> Path:
+    """The file for what a training leaves. facts: all that it depends on, `recipe` and `versions` among it."""
+    stem = f"{workload}-{facts['recipe']['steps']}steps-{_hash(facts['versions'])}"
+    return cache_folder() / folder / f"{stem}-{_hash(facts)}.npz"
 
 
 def discard_others(kept: Path) -> None:

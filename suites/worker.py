@@ -32,6 +32,7 @@ Answer = dict[str, Any]
 # Phase -> whose example it runs on; a kernel's phases run on what predict does.
 PURPOSES = {"inference": "predict", "training": "train", "boxes": "boxes"}
 GRADIENTS = kernels.PHASES[1:]
+CHECKPOINT_S = 30.0  # between two states of a training that are kept
 STEPS = {"training": "train_step", "training loss": "training_loss", "training gradient": "training_gradient"}
 Report = Callable[[int, int], None]  # how many steps are done, of how many
 
@@ -247,35 +248,71 @@ class Slowed:
         return output
 
 
-def fit(program: Answer, options: Answer, size: Answer, steps: int, seed: int, save: str, report: Report) -> Answer:
-    """Train a fresh program on the digits, evaluate it on those held out, and save its weights if `save` is a path."""
-    from impls.tasks import classification
+def fit(program: Answer, recipe: Answer, seed: int, checkpoint: str, save: str, report: Report) -> Answer:
+    """Train a fresh program by a recipe, or go on where its checkpoint was left; save its weights if `save` is a path.
 
-    built = impls.load(**program, **options)
-    built.load_weights(impls.initial_weights(program["workload"], **options, seed=seed))
-    split = classification.digits(size["image_size"])
-    curve = classification.fit(
-        built, runtime, split, steps, size["batch_size"], seed, progress=lambda step, _loss: report(step, steps)
-    )
-    start = time.perf_counter()
-    scores = classification.evaluate(built, split, size["batch_size"])
-    seconds = curve["seconds"][-1] + time.perf_counter() - start
+    checkpoint: file that keeps the state every CHECKPOINT_S; it goes when the training is complete.
+    """
+    from impls.tasks import training
+
+    chosen, split, built = _learner(program, recipe)
+    unfinished = Path(checkpoint)
+    kept = training.read_state(unfinished)
+    if not kept:
+        built.load_weights(impls.initial_weights(program["workload"], len(split.classes), seed, chosen.width))
+    last = start = time.monotonic()
+
+    def keep(step: int, state: Callable[[], training.State]) -> None:
+        nonlocal last
+        report(step, chosen.steps)
+        if step < chosen.steps and time.monotonic() - last >= CHECKPOINT_S:
+            write_npz(unfinished, state())
+            last = time.monotonic()
+
+    curve = training.train(program["workload"], built, runtime, split, chosen, seed, kept, keep)
     if save:
         write_npz(Path(save), built.weights())
-    return {**curve, "top1": scores["top1"], "measured_s": seconds}
+    unfinished.unlink(missing_ok=True)
+    return {
+        **curve,
+        "quality": training.quality(program["workload"], curve["scored"][-1]["scores"]),
+        "to_target": training.seconds_to_target(program["workload"], curve, chosen.target),
+        "epoch": curve["seconds"][-1] / chosen.steps * training.steps_per_epoch(split.train, chosen.batch_size),
+        "measured_s": time.monotonic() - start,
+    }
 
 
-def evaluate(program: Answer, options: Answer, size: Answer, weights: str) -> Answer:
-    """Scores of given weights on the held-out digits."""
-    from impls.tasks import classification
+def evaluate(program: Answer, recipe: Answer, weights: str, outputs: str) -> Answer:
+    """Scores of given weights on the held-out part, and how far all outputs are from those in a file.
 
-    built = impls.load(**program, **options)
+    outputs: that file; the first program that is asked writes it. distance: the largest difference, relative to the
+    largest output.
+    """
+    from impls.tasks import training
+
+    chosen, split, built = _learner(program, recipe)
     with np.load(weights) as stored:
         built.load_weights(dict(stored))
-    split = classification.digits(size["image_size"])
     start = time.perf_counter()
-    scores = classification.evaluate(built, split, size["batch_size"])
-    return {"scores": scores, "measured_s": time.perf_counter() - start}
+    scores, found = training.evaluate(program["workload"], built, split, chosen)
+    seconds = time.perf_counter() - start
+    if not Path(outputs).exists():
+        write_npz(Path(outputs), {str(number): array for number, array in enumerate(found)})
+    with np.load(outputs) as stored:
+        pairs = [(array, stored[str(number)]) for number, array in enumerate(found)]
+    distance = max(float(np.abs(mine - first).max() / np.abs(first).max()) for mine, first in pairs)
+    return {"scores": scores, "distance": distance, "measured_s": seconds}
+
+
+def _learner(program: Answer, recipe: Answer) -> tuple[Any, Any, Any]:
+    """The recipe, its data and a program that fits them, without weights."""
+    from impls.tasks.data.registry import DATA_SETS
+
+    from impls.tasks.recipes import Recipe
+
+    chosen = Recipe(**recipe)
+    split = DATA_SETS[chosen.data].load(chosen.image_size)
+    return chosen, split, impls.load(**program, num_classes=len(split.classes), width=chosen.width)
 
 
 def drop(key: str) -> Answer:

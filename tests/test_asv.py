@@ -44,12 +44,20 @@ BENCHMARKS = {
         for phase in ("Inference", "Training")
     },
     **{f"{suite}.ColdStart.track_{part}": "seconds" for suite in MODELS for part in ("import", "build", "first_call")},
-    **{f"classification.Accuracy.track_{score}": "fraction" for score in ("top1", "precision", "recall", "f1")},
+    **{
+        f"{suite}.Accuracy.track_{score}": "fraction"
+        for suite, scores in (
+            ("classification", ("top1", "precision", "recall", "f1")),
+            ("segmentation", ("foreground_iou", "miou", "dice")),
+            ("detection", ("map50", "map")),
+        )
+        for score in (*scores, "distance")
+    },
+    **{f"{suite}.Fit.track_quality": "fraction" for suite in MODELS},
+    **{f"{suite}.Fit.track_{time}": "seconds" for suite, time in product(MODELS, ("seconds", "epoch", "to_target"))},
     **{
         f"input_pipeline.InputPipeline.track_{one}": "seconds" for one in ("latency", "first_batch", "cold_first_batch")
     },
-    "classification.Fit.track_top1": "fraction",
-    "classification.Fit.track_seconds": "seconds",
 }
 USER, HOST = "zquser", "zqhost"  # as the environment has them, beside the real ones
 pytestmark = pytest.mark.slow

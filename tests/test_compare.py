@@ -139,7 +139,7 @@ def test_b_is_judged_in_the_direction_of_the_metric(
         ("forward_flop_rate", ("faster", "slower")),
         ("cold_start_import", ("faster", "slower")),
         ("inference_peak_vram", ("less", "more")),
-        ("fit_top1", ("better", "worse")),
+        ("fit_quality", ("better", "worse")),
         ("inference_energy", ("less", "more")),
         ("largest_training_batch_batch_size", ("more", "less")),
     ],

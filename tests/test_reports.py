@@ -30,7 +30,9 @@ from fixtures.asv_results import (
 from reports import stats
 from reports.certificates import certificates
 from reports.compare import Verdict, break_even, noise, verdicts
+from reports.familiar import familiar_tables
 from reports.headline import machine_line, marks, readiness
+from reports.learning import distance, learning_sections
 from reports.load import NoResultsError, Results, load
 from reports.manifest import in_shape
 from reports.metrics import metric_key
@@ -545,6 +547,54 @@ def test_a_largest_batch_where_the_search_ended_may_be_larger(tmp_path: Path) ->
             assert (b"Larger ones than 64 were not tried: more may fit." in files[page]) == told
 
 
+def test_trainings_from_several_seeds_are_held_against_the_frameworks(tmp_path: Path) -> None:
+    def curve(framework: str, seed: int, shift: float, **further: Any) -> dict[str, Any]:
+        loss = [2.0 + shift, 1.0 + shift, 0.5 + shift]
+        program = {"workload": "net", "framework": framework, "mode": "eager", "size": SIZE, "stage": "fit"}
+        return {**program, "seed": seed, "loss": loss, "seconds": [1.0, 2.0, 3.0], "target": 0.9, **further}
+
+    curves = [
+        curve("pytorch", 0, 0.0, quality=0.95, to_target=2.0),
+        curve("pytorch", 1, 0.5, quality=0.85, to_target=None),
+        curve("tensorflow", 0, 0.01, quality=0.94, to_target=3.0),
+    ]
+    program = ("net", "pytorch", "eager", SIZE)
+    benchmarks = {
+        "classification.Fit.track_quality": ("fraction", {program: [0.95, 0.85]}),
+        "classification.Fit.track_seconds": ("seconds", {program: [3.0, 3.5]}),
+    }
+    write_run(tmp_path, benchmarks, manifest(curves=curves))
+    (section,) = learning_sections(load(tmp_path).runs[0])
+    assert "PyTorch (eager), seed 1 85.0 % in 3.0 s" in section["caption"]
+    assert (
+        "Time until 90.0 %, the target, was first found: PyTorch (eager) 2.0 s and TensorFlow (eager) 3.0 s."
+        in (section["caption"])
+    )
+    # Apart by 0.01 of 1.172, and by 0.5 of 1.417.
+    assert "between programs with one seed 0.9 %" in section["caption"]
+    assert "between seeds of one program 35.3 %" in section["caption"]
+    assert distance(curves[0], curves[0]) == 0
+    text = report_files(load(tmp_path))["report.md"].decode()
+    assert r"85.0 % to 95.0 %, 2 seeds" in text
+
+
+def test_the_usual_tables_have_their_setting_and_their_command(tmp_path: Path) -> None:
+    program = ("net", "pytorch", "eager", SIZE)
+    scores = {f"classification.Accuracy.track_{name}": ("fraction", {program: 0.9}) for name in ("top1", "f1")}
+    recipe = {"data": "digits", "width": 0.25, "steps": 60}
+    changes = manifest(profile={"name": "quick", "calls_per_block": 2, "recipes": {"net": recipe}})
+    write_run(tmp_path, {**scores, LATENCY: ("seconds", {program: spread(0.1)})}, changes)
+    results = load(tmp_path)
+    tables = {table.title: table for table in familiar_tables(enrich(results.frame), results.runs[0])}
+    accuracy = tables["Accuracy of classification models"]
+    assert accuracy.command == "evenbench run --bench classification.Accuracy"
+    (rows,) = accuracy.rows
+    assert rows.setting == "224 px, batch_size 1, digits, width 0.25, 60 steps"
+    assert [cell.text for cell in rows.lines[0].cells] == ["90.0 %", "", "", "90.0 %"]
+    assert tables["Training time of segmentation models"].rows == ()
+    assert tables["Memory of inference"].rows == ()
+
+
 def test_parts_of_a_step_are_differences(tmp_path: Path) -> None:
     program = ("net", "pytorch", "eager", SIZE)
     parts = {"forward": spread(0.1), "gradient": spread(0.3), "latency": spread(0.35)}
@@ -764,8 +814,8 @@ def test_page_is_complete_in_this_order(files: dict[str, bytes]) -> None:
     page = files["index.html"].decode()
     sections = re.findall(r'<section id="([^"]+)">', page)
     assert sections == [
-        *("readiness", "verdicts", "workload-1", "workload-2", "kernels", "curves", "certificates", "failures"),
-        *("method", "manifest", "downloads"),
+        *("readiness", "verdicts", "workload-1", "workload-2", "kernels", "familiar", "curves", "certificates"),
+        *("failures", "method", "manifest", "downloads"),
     ]
     assert len(files["index.html"]) < 1.5e6
     assert "killed by signal 9 at step 3 of 14" in page
@@ -843,7 +893,7 @@ def test_text_of_results_is_never_markup(tmp_path: Path) -> None:
     known = dict.fromkeys(("kernel", "title", "group", "framework", "device", "size", "operation"), hostile)
     known["dtype"] = "float32"
     said = {"failures": [hostile], "taints": [{"reason": hostile}]}
-    curve = {**texts, "loss": [2.0, 1.0], "seconds": [1.0, 2.0], "top1": 0.9}
+    curve = {**texts, "loss": [2.0, 1.0], "seconds": [1.0, 2.0], "quality": 0.9}
     changes = manifest(
         certificates=[proof],
         failures=[failed],

@@ -97,7 +97,9 @@ class TestProfiles:
 class TestPlan:
     def test_quick_measures_each_model_and_all_kernels_together(self):
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS))
-        assert list(groups) == [*QUICK.models, "kernels"]
+        only_evaluated = [name for name in QUICK.recipes if name not in QUICK.models]
+        assert list(groups) == [*QUICK.models, *only_evaluated, "kernels"]
+        assert [stage.phase for stage in groups["unet"].stages] == ["fit", "accuracy"]
         assert [stage.phase for stage in groups["resnet50"].stages] == ["inference", "training", "fit", "accuracy"]
         phases = [phase for name in QUICK.kernels for phase in kernels.phases(impls.WORKLOADS[name].facts)]
         assert [stage.phase for stage in groups["kernels"].stages] == phases
@@ -588,7 +590,8 @@ class TestMeasure:
             return ask_loaded(crew, key, do, **request)
 
         monkeypatch.setattr(Crew, "ask_loaded", note_process)
-        profile = replace(TINY, blocks=7, fit_steps=3, small_training_batch=16)
+        recipe = replace(QUICK.recipes["mobilenet_v2"], steps=3, batch_size=16, evaluations=1)
+        profile = replace(TINY, blocks=7, small_training_batch=16, recipes={"mobilenet_v2": recipe}, trained=())
         programs = [Program("mobilenet_v2", name, "eager") for name in ("pytorch", "keras-torch")]
         phases = ("cold start", "inference", "training", "accuracy", "fit")
         group = plan.groups(profile, THERE, only(*programs, phases=phases))["mobilenet_v2"]
@@ -610,7 +613,8 @@ class TestMeasure:
         (fit,) = (row for row in stored["records"] if row["phase"] == "fit")
         (curve,) = run.manifest["curves"]
         assert len(curve["loss"]) == len(curve["seconds"]) == 3
-        assert fit["seconds"] == curve["seconds"][-1]
-        assert fit["top1"] == pytest.approx(scores[0]["top1"], abs=0.01)
+        assert fit["seconds"] == [curve["seconds"][-1]]
+        assert fit["quality"] == pytest.approx([scores[0]["top1"]], abs=0.01)
+        assert 0 < scores[0]["distance"] + scores[1]["distance"] < 1e-3
         assert len(list((tmp_path / "cache" / "evenbench" / "trained").glob("mobilenet_v2-3steps-*.npz"))) == 1
         assert [row["message"] for row in run.manifest["failures"]] == ["one program trains for all"]

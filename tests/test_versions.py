@@ -204,7 +204,7 @@ class TestEnvironments:
 
     def test_the_least_that_is_needed_beside_the_frameworks(self, tmp_path):
         python = make(tmp_path / "venv", *LEAST)
-        code = "import suites.worker, impls.certificate, impls.tasks.classification, hwprobe.ceilings_worker"
+        code = "import suites.worker, impls.certificate, impls.tasks.training, hwprobe.ceilings_worker"
         done = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         with pytest.raises(ValueError, match=r"has none of the frameworks \(README.md"):
