@@ -48,7 +48,7 @@ def _ends(curves: list[Curve]) -> str:
 def _targets(curves: list[Curve]) -> str:
     """Who reached the quality that the profile sets, and when."""
     target = curves[0].get("target")
-    if not _is_number(target):
+    if not isinstance(target, int | float) or not _is_number(target):
         return ""
     reached = [
         f"{_title(curve)} {formats.duration(curve['to_target'])}"

@@ -35,7 +35,7 @@ def accuracy(run: StageRun) -> None:
             with run.attempt(program):
                 if not weights.exists():
                     raise WorkerError("exception", "no program could train the weights", [])
-                request = {"program": program.names, "recipe": _recipe(run), "weights": str(weights)}
+                request: Record = {"program": program.names, "recipe": _recipe(run), "weights": str(weights)}
                 answer = run.crew.ask(program, "evaluate", outputs=str(outputs), **request)
                 run.records.append({**run.stage.row(program), **answer["scores"], "distance": answer["distance"]})
             run.watch.look()

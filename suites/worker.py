@@ -307,7 +307,6 @@ def evaluate(program: Answer, recipe: Answer, weights: str, outputs: str) -> Ans
 def _learner(program: Answer, recipe: Answer) -> tuple[Any, Any, Any]:
     """The recipe, its data and a program that fits them, without weights."""
     from impls.tasks.data.registry import DATA_SETS
-
     from impls.tasks.recipes import Recipe
 
     chosen = Recipe(**recipe)

@@ -19,10 +19,9 @@ from PIL import Image
 
 from impls.models.yolov3_tiny import spec as yolov3_tiny
 from impls.pipelines.spec import DEVIATION, MEAN
-from impls.tasks import classification, detection
+from impls.tasks import training
 from impls.tasks.data import (
     DataError,
-    Objects,
     Split,
     cifar10,
     coco,
@@ -780,8 +779,8 @@ def test_the_real_nuclei() -> None:
 
 @pytest.mark.usefixtures("pets")
 def test_a_batch_of_masks_is_what_a_loss_takes() -> None:
-    (batch,) = classification.batches(oxford_pets.load(20), 1, 2, seed=0)
-    found, masks = batch
+    ((found, targets),) = training.batches(oxford_pets.load(20).train, 1, 2, seed=0)
+    (masks,) = training.arrays("unet", targets, 20, 3)
     assert found.shape == (2, 20, 20, 3)
     assert masks.shape == (2, 20, 20)
 
@@ -789,13 +788,8 @@ def test_a_batch_of_masks_is_what_a_loss_takes() -> None:
 @pytest.mark.usefixtures("voc")
 def test_a_batch_of_objects_is_encoded() -> None:
     facts = next(iter(yolov3_tiny.VARIANTS.values()))
-
-    def encode(targets: list[Objects]) -> tuple[np.ndarray, ...]:
-        boxes, labels = zip(*targets, strict=True)
-        return detection.encode(boxes, labels, facts.anchors, facts.strides, 64, 20)
-
-    (batch,) = classification.batches(pascal_voc.load(64), 1, 2, seed=0, encode=encode)
-    found, *heads = batch
+    ((found, targets),) = training.batches(pascal_voc.load(64).train, 1, 2, seed=0)
+    heads = training.arrays("yolov3_tiny", targets, 64, 20)
     assert found.shape == (2, 64, 64, 3)
     assert [head.shape for head in heads] == [(2, 64 // stride, 64 // stride, 75) for stride in facts.strides]
     assert sum((head.reshape(2, -1, 25)[..., 4] == 1).sum() for head in heads) >= 2

@@ -55,8 +55,14 @@ def test_the_one_cycle_is_pytorch_s() -> None:
             scheduler.step()
         found = schedules.one_cycle(0.01, steps)
         assert len(found) == steps
-        # PyTorch's peak may lie between two steps.
-        assert np.abs(found - expected).max() < 0.01 * (0.5 / steps) * np.pi
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_the_one_cycle_of_few_steps_is_positive_and_finite(steps: int) -> None:
+    found = schedules.one_cycle(1.0, steps)
+    assert len(found) == steps
+    assert ((found > 0) & (found <= 1)).all()
 
 
 # Batches and evaluation

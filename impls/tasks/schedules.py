@@ -8,17 +8,14 @@ END = 1e-4  # of the rate at the first step, at the last one
 
 
 def one_cycle(highest: float, steps: int) -> np.ndarray:
-    """Rise and fall along cosines (Smith & Topin 2018, in the form of PyTorch's OneCycleLR): (steps,) float64."""
-    rise = round(WARM_UP * steps)
-    first, last = highest * START, highest * START * END
-    return np.concatenate([_cosine(first, highest, rise + 1)[:-1], _cosine(highest, last, steps - rise)])
+    """Rise and fall along cosines (Smith & Topin 2018, as PyTorch's OneCycleLR): (steps,) float64."""
+    step, last = np.arange(steps), max(steps - 1, 1)
+    peak = min(max(WARM_UP * steps - 1, 1e-9), last / 2)  # it may lie between two steps
+    rise = _cosine(highest * START, highest, step / peak)
+    fall = _cosine(highest, highest * START * END, (step - peak) / (last - peak))
+    return np.where(step <= peak, rise, fall)
 
 
-def constant(rate: float, steps: int) -> np.ndarray:
-    """(steps,) float64."""
-    return np.full(steps, rate)
-
-
-def _cosine(start: float, end: float, steps: int) -> np.ndarray:
-    """From start to end, both included."""
-    return end + (start - end) * (1 + np.cos(np.linspace(0, np.pi, steps))) / 2
+def _cosine(start: float, end: float, way: np.ndarray) -> np.ndarray:
+    """From start to end; way: how much of it is gone, 0 to 1."""
+    return end + (start - end) * (1 + np.cos(np.pi * way)) / 2

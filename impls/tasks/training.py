@@ -84,7 +84,7 @@ def train(
     curve: dict[str, Any] = {"loss": [], "seconds": [], "scored": []}
     if kept:
         curve = json.loads(str(kept[CURVE]))
-        program.load_state(kept)
+        program.load_state({name: array for name, array in kept.items() if name != CURVE})
     done = len(curve["loss"])
     chosen = batches(split.train, recipe.steps, recipe.batch_size, seed, done)
     for step, (images, targets) in enumerate(chosen, start=done + 1):
