@@ -185,5 +185,5 @@ def _progress() -> "Iterator[Report]":
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("looking for it", total=None)
         yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)

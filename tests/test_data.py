@@ -296,7 +296,7 @@ def folders(root: Path) -> Path:
     """An ImageNet of the classes n01 and n02, with one image each in train/ and in val/, and two in train/n02."""
     folder = root / "imagenet"
     for part in ("train", "val"):
-        picture(folder / part / "n02" / "b.JPEG", ramp(20, 8), format="PNG")  # real ImageNet has one, too
+        picture(folder / part / "n02" / "b.JPEG", ramp(22, 8), format="PNG")  # real ImageNet has one, too
         picture(folder / part / "n01" / "a.JPEG", (24, 30), BLUE)
     picture(folder / "train" / "n02" / "a.jpg", (30, 24), RED)
     return folder
@@ -309,10 +309,10 @@ def test_image_folders() -> None:
     assert (len(split.train), len(split.held_out)) == (3, 2)
     found, labels = split.train.read(np.array([2, 1, 0]))
     assert labels.tolist() == [1, 1, 0]
-    # A short side of 7 * 256 / 224 = 8: the image of 20 x 8 stays as it is. Its middle begins at column 6.5, row 0.5,
+    # A short side of 7 * 256 / 224 = 8: the image of 22 x 8 stays as it is. Its middle begins at column 7.5, row 0.5,
     # both rounded to even.
-    assert pixels(found[0])[0, 0] == pytest.approx([6, 0, 7], abs=1e-4)
-    assert pixels(found[0])[6, 6] == pytest.approx([12, 6, 7], abs=1e-4)
+    assert pixels(found[0])[0, 0] == pytest.approx([8, 0, 7], abs=1e-4)
+    assert pixels(found[0])[6, 6] == pytest.approx([14, 6, 7], abs=1e-4)
     assert np.abs(pixels(found[1]) - RED).max() < 4  # JPEG rounds
     assert np.abs(pixels(found[2]) - BLUE).max() < 4
     assert split.skipped == ()
