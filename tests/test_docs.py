@@ -12,7 +12,7 @@ from suites import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = ("probe", "verify", "run", "run-model", "explain", "report", "compare", "workloads")
+COMMANDS = ("probe", "verify", "run", "run-model", "explain", "report", "compare", "train", "workloads")
 
 
 def evenbench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,12 @@ def test_make_targets_exist() -> None:
 
 
 def test_commands_of_the_readme_exist() -> None:
-    assert set(re.findall(r"evenbench ([a-z-]+)", README)) - {"tells", "commit"} <= {*COMMANDS, "baseline", "weights"}
+    assert set(re.findall(r"evenbench ([a-z-]+)", README)) - {"tells", "commit"} <= {
+        *COMMANDS,
+        "baseline",
+        "data",
+        "weights",
+    }
     for command in COMMANDS:
         assert f"`evenbench {command}" in README
 

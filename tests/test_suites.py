@@ -164,7 +164,7 @@ class TestPlan:
     def test_a_detector_s_boxes_are_a_stage_wherever_they_run(self):
         stages = plan.groups(profiles.STANDARD, dict.fromkeys(impls.FRAMEWORKS))["yolov3"].stages
         phases = ["inference", "boxes", "training", "training", "largest inference batch", "largest training batch"]
-        assert [stage.phase for stage in stages] == phases
+        assert [stage.phase for stage in stages if stage.phase not in plan.LEARNING] == phases
         labels = [{program.label for program in stage.programs if program.lane == "equalised"} for stage in stages]
         assert labels[0] - labels[1] == {"pytorch/compiled"}
         compiled = Case("boxes", Program("yolov3", "pytorch", "compiled"), "416px-batch1")

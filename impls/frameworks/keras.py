@@ -204,15 +204,15 @@ class Model(Program):
         self.load_weights(state)
         optimizers_keras.stand(self, standing)
 
+    def named(self, values: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
+        return {name: self.to_canonical(name, value) for name, value in zip(self.learned, values, strict=True)}
+
     @property
     def learned(self) -> list[str]:
         """The names of the learned weights, in the order of Keras' variables."""
         names = {id(variable): name for name, variable in self.variables.items()}
         return [names[id(variable)] for variable in self.module.trainable_variables]
-
-    def named(self, values: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Gradients, or whatever there is one of for each learned weight, as canonical NumPy under their names."""
-        return {name: self.to_canonical(name, value) for name, value in zip(self.learned, values, strict=True)}
 
     def training_outputs_of(self, images: Any) -> tuple[Any, ...]:
         """Images -> what comes out, in training mode."""
