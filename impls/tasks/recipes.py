@@ -52,7 +52,7 @@ class Recipe:
 QUICK = {
     "resnet50": Recipe("digits", 32, 32, 60, 1e-3, 0.5, width=0.25),
     "inception_v3": Recipe("digits", 80, 32, 40, 1e-3, 0.3, width=0.25),
-    "mobilenet_v2": Recipe("digits", 32, 32, 120, 5e-3, 0.5),
+    "mobilenet_v2": Recipe("digits", 32, 32, 120, 5e-3, 0.5, width=0.25),
     "yolov3": Recipe("composed_digits", 96, 16, 40, 1e-3, 0.01, width=0.25),
     "unet": Recipe("composed_digits_masks", 64, 16, 40, 1e-3, 0.5, width=0.25),
 }
