@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ TRIES = 30  # to find a frame a place; then the image has one fewer
 PIECE = 64, 192  # smallest and largest side of a photograph's piece, in the photograph's pixels
 TINT = 192  # of 255: a colour's least red, green and blue
 FAINT, INK, FULL = 80, 112, 144  # of 255: ink that begins to cover, that belongs to the item, that covers wholly
+
+CHANNELS = tuple(list(order) for order in permutations(range(3)))  # two photographs have few colours: six times as many
 
 Draw = Callable[..., Any]  # low, high (not included), size -> integers
 Frame = tuple[int, int, int]  # top, left, side
@@ -51,10 +54,10 @@ def compose(items: Items, photograph: np.ndarray, image_size: int, seed: tuple[i
 
 
 def background(photograph: np.ndarray, image_size: int, draw: Draw) -> np.ndarray:
-    """A piece of a photograph, mirrored or not: (image_size, image_size, 3)."""
+    """A piece of a photograph, mirrored or not, its channels in any order: (image_size, image_size, 3)."""
     side = draw(PIECE[0], PIECE[1] + 1)
     top, left = (draw(length - side + 1) for length in photograph.shape[:2])
-    piece = photograph[top : top + side, left : left + side]
+    piece = photograph[top : top + side, left : left + side, CHANNELS[draw(len(CHANNELS))]]
     return resize(piece[:, ::-1] if draw(2) else piece, image_size)
 
 
