@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from test_models import in_turn
 from test_training_parts import BATCH, CLASSES, LEARNED, SIZE, WIDTH, WITHOUT, WORK, Found, run, start
 
 import impls
@@ -294,7 +295,7 @@ def test_unpack_names_what_is_wrong() -> None:
             unpack(wrong, optimizer, tensors)
 
 
-# Determinism: what impls/frameworks/README.md states
+# Determinism: what impls/frameworks/README.md states. One framework a run has its turn; EVENBENCH_ALL_MODES=1: all.
 
 TIMED = {
     "pytorch": "eager",
@@ -324,7 +325,7 @@ def learn(column: str, mode: str) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("column", "mode"), TIMED.items())
+@pytest.mark.parametrize(("column", "mode"), in_turn(list(TIMED.items())))
 def test_training_twice_gives_the_same_losses_to_the_last_bit(column, mode):
     # At the same time, so that their threads get in each other's way as differently as can be.
     with ThreadPoolExecutor(2) as pool:
