@@ -1,6 +1,5 @@
 """Composited images: what is known of them holds in their pixels, and they are the same everywhere."""
 
-import gzip
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from PIL import Image
 
 from impls.pipelines import photographs
 from impls.pipelines.spec import DEVIATION, MEAN
-from impls.tasks.data import DataError, composed, digits
+from impls.tasks.data import DataError, composed, digits, fashion_mnist
 from impls.tasks.data.composed import items, scenes
 
 ROOT = Path(__file__).parent.parent
 SOME = 150  # scenes of a part
-NEEDS_GARMENTS = pytest.mark.skipif(items.missing_garments() is not None, reason=str(items.missing_garments()))
+NEEDS_GARMENTS = pytest.mark.skipif(fashion_mnist.missing() is not None, reason=str(fashion_mnist.missing()))
 
 
 @pytest.fixture(params=["digits", pytest.param("fashion", marks=NEEDS_GARMENTS)])
@@ -252,39 +251,15 @@ def test_sizes_that_cannot_be(image_size: int) -> None:
         composed.load("digits", False, image_size)
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the files of Fashion-MNIST, each of which may be replaced."""
-    for name in items.FILES:
-        (tmp_path / name).symlink_to(items.FOLDER / name)
-    monkeypatch.setattr(items, "FOLDER", tmp_path)
+def test_without_garments_it_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion_mnist, "PACKAGED", tmp_path / "none")
+    monkeypatch.setenv("EVENBENCH_DATA", str(tmp_path))
     items.garments.cache_clear()
-    yield tmp_path
-    items.garments.cache_clear()
-
-
-@NEEDS_GARMENTS
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "is not there: install Debian's package dataset-fashion-mnist"),
-        (b"", "is not the file that this benchmark was made with: install Debian's package dataset-fashion-mnist"),
-        (b"not compressed", "cannot be read: Not a gzipped file (b'no'); install"),
-        (gzip.compress(bytes(100))[:-9], "cannot be read: Compressed file ended before the end-of-stream marker"),
-        (gzip.compress(bytes(10008)), "is not the file that this benchmark was made with: install"),
-    ],
-)
-def test_files_of_garments_that_are_none(folder: Path, content: bytes | None, said: str) -> None:
-    path = folder / "t10k-labels-idx1-ubyte.gz"
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
+    said = f"{tmp_path}/fashion_mnist/train-images-idx3-ubyte.gz is not there: {fashion_mnist.REMEDY}"
     with pytest.raises(DataError) as error:
         composed.load("fashion", False, 96)
-    assert str(error.value).startswith(f"{path} {said}")
-    assert "\n" not in str(error.value)
-    (missing,) = {one.missing() for one in composed.DATA_SETS if "fashion" in one.name}
-    assert (missing is None) == (content is not None)
+    assert str(error.value).startswith(said)
+    assert {one.missing() for one in composed.DATA_SETS} == {None, str(error.value)}
 
 
 @pytest.mark.parametrize(

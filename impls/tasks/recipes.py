@@ -54,13 +54,13 @@ QUICK = {
     "inception_v3": Recipe("digits", 80, 32, 40, 1e-3, 0.3, width=0.25),
     "mobilenet_v2": Recipe("digits", 32, 32, 120, 5e-3, 0.5, width=0.25),
     "yolov3": Recipe("composed_digits", 96, 16, 40, 1e-3, 0.01, width=0.25),
-    "unet": Recipe("composed_digits_masks", 64, 16, 40, 1e-3, 0.5, width=0.25),
+    "unet": Recipe("composed_digits_masks", 64, 16, 60, 1e-2, 0.3, width=0.25),
 }
 STANDARD = {
     "resnet50": Recipe("digits", 32, 32, 150, 1e-3, 0.9),
     "inception_v3": Recipe("digits", 80, 32, 300, 1e-3, 0.9),
     "mobilenet_v2": Recipe("digits", 32, 32, 400, 5e-3, 0.9),
     "yolov3": Recipe("composed_digits", 96, 16, 1500, 1e-3, 0.5, width=0.25),
-    "unet": Recipe("composed_digits_masks", 64, 32, 240, 1e-3, 0.95, width=0.25),
+    "unet": Recipe("composed_digits_masks", 64, 32, 400, 1e-2, 0.95, width=0.25),
 }
 RECIPES = {"quick": QUICK, "standard": STANDARD}

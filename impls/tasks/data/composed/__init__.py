@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from impls.tasks.data import DataError, DataSet, Split
+from impls.tasks.data import DataError, DataSet, Split, fashion_mnist
 from impls.tasks.data.composed import items
 from impls.tasks.data.composed.items import Items
 from impls.tasks.data.composed.scenes import Scene, compose
@@ -23,6 +23,8 @@ SHA256 = {
     "fashion": "c07d2b7d9c3f690e84c04db86cb9ca46cdd6e8fad9eef556e9eb52594376b9a5",
 }
 TRAIN, HELD_OUT = 2000, 400  # images
+CLASSES = {"digits": tuple("0123456789"), "fashion": fashion_mnist.CLASSES}
+MASKS = "background", "item"
 STEP = 32  # pixels: the largest stride of the models
 
 
@@ -67,11 +69,10 @@ def load(kind: str, masks: bool, image_size: int) -> Split:
         china, flower = photographs()
     except ValueError as error:
         raise DataError(str(error)) from error
-    classes = items.DIGITS if kind == "digits" else items.GARMENTS
     return Split(
         Part(pools[0], china, 0, TRAIN, image_size, masks),
         Part(pools[1], flower, 1, HELD_OUT, image_size, masks),
-        ("background", "item") if masks else classes,
+        MASKS if masks else CLASSES[kind],
         SHA256[kind],
     )
 
@@ -92,7 +93,7 @@ def missing(kind: str) -> str | None:
     """Why images with a kind of items cannot be made here, None if they can."""
     if find_spec("PIL") is None:
         return "Pillow is not installed: pip install pillow"
-    return items.missing_garments() if kind == "fashion" else None
+    return fashion_mnist.missing() if kind == "fashion" else None
 
 
 def data_sets(kind: str, things: str, **facts: Any) -> tuple[DataSet, DataSet]:
@@ -104,10 +105,14 @@ def data_sets(kind: str, things: str, **facts: Any) -> tuple[DataSet, DataSet]:
         missing=partial(missing, kind),
         load=partial(load, kind, False),
         composited=True,
+        classes=len(CLASSES[kind]),
+        images=(TRAIN, HELD_OUT),
         **facts,
     )
     name, title = f"{boxes.name}_masks", boxes.title.replace("boxes", "masks")
-    return boxes, replace(boxes, name=name, task="segmentation", title=title, load=partial(load, kind, True))
+    return boxes, replace(
+        boxes, name=name, task="segmentation", title=title, load=partial(load, kind, True), classes=len(MASKS)
+    )
 
 
 DATA_SETS = (
@@ -125,6 +130,6 @@ DATA_SETS = (
         licence="garments MIT, photographs CC BY 2.0",
         source="Fashion-MNIST; scikit-learn: china.jpg by danielbuechele, flower.jpg by vultilion",
         origin="package",
-        how=items.HELP,
+        how=fashion_mnist.REMEDY,
     ),
 )

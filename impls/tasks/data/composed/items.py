@@ -1,30 +1,13 @@
 """What is pasted: real digits and garments, and which pixels of each belong to it."""
 
-import gzip
-import hashlib
-import zlib
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from impls.tasks.data import DataError, digits
+from impls.tasks.data import DataError, digits, fashion_mnist
 
-DIGITS = tuple("0123456789")
-GARMENTS = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-FOLDER = Path("/usr/share/datasets/fashion-mnist")
-HELP = "install Debian's package dataset-fashion-mnist"
-# File -> SHA-256 of what is compressed in it: training part, then the part held out, each images and labels.
-FILES = {
-    "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
 DARK = 2  # of 255: no brighter is the ground around a garment, which is black but for the traces of a JPEG
 SPECK = 12  # pixels of 28 x 28: fewer of ground in one piece are a dark place in a garment, fewer of garment are dirt
 
@@ -69,29 +52,9 @@ def cut_digit(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def garments() -> tuple[Items, Items]:
     """Fashion-MNIST's garments to train with and those held out, parted as its authors did. Raises DataError."""
-    if reason := missing_garments():
-        raise DataError(reason)
-    contents = [unpack(FOLDER / name, expected) for name, expected in FILES.items()]
-    images = [np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28) for content in contents[::2]]
-    labels = [np.frombuffer(content, np.uint8, offset=8) for content in contents[1::2]]
-    return framed(images[0], labels[0], cut_garment), framed(images[1], labels[1], cut_garment)
-
-
-def missing_garments() -> str | None:
-    """Why there are no garments here, None if there are."""
-    absent = [FOLDER / name for name in FILES if not (FOLDER / name).is_file()]
-    return f"{absent[0]} is not there: {HELP}" if absent else None
-
-
-def unpack(path: Path, expected: str) -> bytes:
-    """What is compressed in a file. Raises DataError if it is not what was expected, by its SHA-256."""
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}; {HELP}") from error
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise DataError(f"{path} is not the file that this benchmark was made with: {HELP}")
-    return content
+    split: Any = fashion_mnist.load(28)  # their own size: parts that have pixels
+    train, held_out = (framed(part.pixels, part.labels, cut_garment) for part in (split.train, split.held_out))
+    return train, held_out
 
 
 def cut_garment(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
