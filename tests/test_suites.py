@@ -17,6 +17,7 @@ import pytest
 import impls
 from hwprobe.watch import Watch
 from impls import equivalence, kernels
+from impls.tasks import recipes
 from reports import stats
 from suites import files, memory, noise, plan, profiles, steady, store, worker, worker_process
 from suites import measure as measuring
@@ -97,9 +98,7 @@ class TestProfiles:
 class TestPlan:
     def test_quick_measures_each_model_and_all_kernels_together(self):
         groups = plan.groups(QUICK, dict.fromkeys(impls.FRAMEWORKS))
-        only_evaluated = [name for name in QUICK.recipes if name not in QUICK.models]
-        assert list(groups) == [*QUICK.models, *only_evaluated, "kernels"]
-        assert [stage.phase for stage in groups["unet"].stages] == ["fit", "accuracy"]
+        assert list(groups) == [*QUICK.models, "kernels"]
         assert [stage.phase for stage in groups["resnet50"].stages] == ["inference", "training", "fit", "accuracy"]
         phases = [phase for name in QUICK.kernels for phase in kernels.phases(impls.WORKLOADS[name].facts)]
         assert [stage.phase for stage in groups["kernels"].stages] == phases
@@ -143,6 +142,23 @@ class TestPlan:
         assert [(one.mode, one.as_installed) for one in proven] == [("eager", False), ("eager", True)]
         twin = Program("resnet50", "pytorch", "eager", "again")
         assert twin.proven == twin._replace(lane="equalised").proven
+
+    def test_a_model_with_a_recipe_is_evaluated_though_it_is_not_timed(self):
+        profile = replace(QUICK, recipes=recipes.QUICK)
+        groups = plan.groups(profile, dict.fromkeys(impls.FRAMEWORKS))
+        fit, accuracy = groups["unet"].stages
+        assert (fit.phase, accuracy.phase) == ("fit", "accuracy")
+        assert fit.label == accuracy.label == "64px-batch8"
+        case = Case("accuracy", accuracy.programs[0], accuracy.label)
+        assert plan.offered(case, profile) is None
+        assert "does not train unet" in plan.offered(case, QUICK)
+        assert "does not run unet" in plan.offered(case._replace(phase="training"), profile)
+
+    def test_each_training_of_the_full_profile_is_a_part_of_its_own(self):
+        stages = plan.groups(profiles.FULL, dict.fromkeys(impls.FRAMEWORKS))["unet"].stages
+        parts = [stage.part for stage in stages if stage.phase == "fit"]
+        assert parts[:4] == ["pytorch/eager#0", "pytorch/eager#1", "pytorch/eager#2", "tensorflow/graph#0"]
+        assert len(parts) == 15
 
     def test_a_missing_framework_is_left_out(self):
         missing = {**dict.fromkeys(impls.FRAMEWORKS), "tensorflow": "not installed"}
