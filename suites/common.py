@@ -108,6 +108,7 @@ class Training(ModelCalls):
     """A call of train_step: a model's whole optimiser step."""
 
     phase = "training"
+    version = "3"
 
     def track_forward(self, *case: str) -> Samples:
         """Forward in training mode and loss."""

@@ -107,7 +107,8 @@ def _load(run: StageRun, format: str, paths: list[str]) -> tuple[dict[Program, R
             arguments: Record = request(program.framework, format, paths, run.crew.threads, run.profile.seed)
             answer = run.crew.ask(program, "load_pipeline", key=run.key(program), **arguments)
             run.crew.run.certify(certificate(program, answer["check"]))
-            seconds += run.crew.ask(program, "measure_pass", key=run.key(program))["measured_s"]
+            (batch,) = run.crew.ask(program, "measure_pass", key=run.key(program))["samples"]
+            seconds += batch * spec.batches(run.crew.threads)
             loaded[program] = record(answer)
         run.progress.advance()
     return loaded, seconds

@@ -20,6 +20,7 @@ import hwprobe
 import impls
 from hwprobe.watch import Watch
 from suites import noise
+from suites.files import write_json
 from suites.plan import Program
 from suites.profiles import STANDARD, Size
 from suites.worker_process import WorkerProcess, environment
@@ -84,6 +85,11 @@ def _measure_process(series: Series, order: random.Random, slowdown: float, log:
     finally:
         for worker in workers.values():
             worker.close()
+
+
+def rows(series: Series) -> list[dict[str, Any]]:
+    """A run as JSON has it: the seconds of each call of a program, process by process."""
+    return [{**figure._asdict(), "kind": kind, "seconds": seconds} for (figure, kind), seconds in series.items()]
 
 
 def _names() -> list[tuple[str, str]]:
@@ -158,6 +164,7 @@ def passes(outcomes: list[Outcome]) -> bool:
 def main(
     runs: Annotated[int, typer.Option(help="Runs; each is compared with the next.", min=2)] = 14,
     slowdown: Annotated[float, typer.Option(help="Share by which a program is slowed.", min=0.001, max=10)] = 0.05,
+    keep: Annotated[Path | None, typer.Option(help="Where every call's seconds go, run by run: JSON.")] = None,
 ) -> None:
     """Count false alarms and found slowdowns between runs of real models, and print the table.
 
@@ -172,6 +179,8 @@ def main(
         watch = Watch()
         try:
             found.append(measure_run(number, slowdown))
+            if keep:
+                write_json(keep, [rows(series) for series in found])
         except WorkerError as error:
             print(f"evenbench: {error.kind}: {error.message}", file=sys.stderr)
             raise typer.Exit(3) from None

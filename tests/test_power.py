@@ -1,5 +1,6 @@
 """`make power`: comparisons of runs are counted right, and one real run is measured as it says."""
 
+import json
 import random
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import typer
 
 from suites import power
 from suites.power import SLOWED, Figure, Series
@@ -64,6 +66,18 @@ def test_a_run_times_every_figure_twice_and_the_slowed_one_is_slower(monkeypatch
     assert set(series) == {(figure, ""), (figure, SLOWED)}
     assert {len(samples) for samples in series.values()} == {STANDARD.blocks * STANDARD.calls_per_block}
     assert median(series[figure, SLOWED]) > 2 * min(series[figure, ""])
+
+
+def test_every_call_is_kept_run_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "measure_run", lambda number, slowdown: run(0.1, slowdown, seed=number))
+    with pytest.raises(typer.Exit) as ended:
+        power.main(runs=3, slowdown=0.05, keep=tmp_path / "series.json")
+    assert ended.value.exit_code == 0
+    found = json.loads((tmp_path / "series.json").read_text())
+    assert [len(one) for one in found] == [2, 2, 2]
+    (first, slowed) = found[1]
+    assert (first["workload"], first["framework"], first["kind"], slowed["kind"]) == (*ONE, "", SLOWED)
+    assert first["seconds"] == run(0.1, 0.05, seed=1)[ONE, ""]
 
 
 @pytest.mark.parametrize("arguments", [("--runs", "1"), ("--slowdown", "0"), ("--nosuch",)])

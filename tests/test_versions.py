@@ -265,7 +265,7 @@ def test_trained_weights_of_other_versions_stay_and_those_of_older_code_go(tmp_p
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def path(keras: str, source: str) -> Path:
-        return trained.path("resnet50", {"steps": 5, "versions": {"keras": keras}, "source": source})
+        return trained.path("resnet50", {"recipe": {"steps": 5}, "versions": {"keras": keras}, "source": source})
 
     paths = [path("3.14", "older"), path("3.15", "older"), path("3.15", "newer")]
     assert len(set(paths)) == 3
