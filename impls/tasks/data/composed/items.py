@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from impls.tasks.data import DataError, digits, fashion_mnist
+from impls.tasks.data import digits, fashion_mnist
 
 DARK = 2  # of 255: no brighter is the ground around a garment, which is black but for the traces of a JPEG
 SPECK = 12  # pixels of 28 x 28: fewer of ground in one piece are a dark place in a garment, fewer of garment are dirt
@@ -31,17 +31,11 @@ def framed(images: np.ndarray, labels: np.ndarray, cut: Callable[[np.ndarray], t
 @cache
 def handwritten() -> tuple[Items, Items]:
     """Digits to train with and those held out, parted as the data set `digits` is. Raises DataError."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    data = load_digits()
-    if digits.checksum(data.images, data.target) != digits.SHA256:
-        raise DataError("scikit-learn's digits are not those that this benchmark was made with")
-    scans = (data.images.astype(np.int64) * 255 // 16).astype(np.uint8)
-    train, held_out, train_labels, held_out_labels = train_test_split(
-        scans, data.target, test_size=digits.HELD_OUT, stratify=data.target, random_state=0
+    train, held_out = (
+        framed((scans.astype(np.int64) * 255 // 16).astype(np.uint8), labels, cut_digit)
+        for scans, labels in digits.scans()
     )
-    return framed(train, train_labels, cut_digit), framed(held_out, held_out_labels, cut_digit)
+    return train, held_out
 
 
 def cut_digit(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
