@@ -89,7 +89,7 @@ def _tried(rows: list[Row], manifest: Manifest) -> tuple[list[Row], list[str]]:
 
     def is_tried(row: Row) -> bool:
         missing = manifest["frameworks"].get(row["framework"], {}).get("reason")
-        return row["status"] != "n/a" or row["reason"] not in (_outside(manifest), missing)
+        return row["status"] != "n/a" or row["reason"] not in (outside(manifest), missing)
 
     tried = {group(row) for row in rows if is_tried(row)}
     kept = [row for row in rows if group(row) in tried]
@@ -212,10 +212,10 @@ def _reason(row: Row, manifest: Manifest, others: bool) -> str:
     if row["status"] == "failed":
         return "no reason recorded"
     title = BY_KEY[row["metric"]].title
-    return f"{title} cannot be measured here" if others else _outside(manifest)
+    return f"{title} cannot be measured here" if others else outside(manifest)
 
 
-def _outside(manifest: Manifest) -> str:
+def outside(manifest: Manifest) -> str:
     """The reason of what the run was not to measure."""
     return f"not in the {manifest['profile'].get('name', 'run')} profile"
 

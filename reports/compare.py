@@ -15,7 +15,7 @@ from reports.certificates import MISSING, Certificate, Program
 from reports.conditions import taints_of
 from reports.formats import join
 from reports.metrics import RANKED
-from reports.names import framework_order, mode_order, phase_title, program_title
+from reports.names import phase_title, program_order, program_title
 from reports.tables import records, units
 
 State = Literal["faster", "tie", "withheld", "open"]
@@ -64,7 +64,7 @@ class Verdict:
         """The programs as a page lists them: fastest first, or in a neutral order where the ranking is withheld."""
         if self.state != "withheld":
             return list(self.entries)
-        return sorted(self.entries, key=lambda entry: (framework_order(entry.framework), mode_order(entry.mode)))
+        return sorted(self.entries, key=lambda entry: program_order(entry.framework, entry.mode))
 
     @property
     def taint(self) -> str:
@@ -115,7 +115,7 @@ def times(ratio: stats.Ratio, word: str = "") -> str:
 
 
 def _entries(rows: list[dict[str, Any]]) -> tuple[Entry, ...]:
-    rows = sorted(rows, key=lambda row: (row["value"], framework_order(row["framework"]), mode_order(row["mode"])))
+    rows = sorted(rows, key=lambda row: (row["value"], program_order(row["framework"], row["mode"])))
     data = [units(row) for row in rows]
     ratios = [stats.Ratio(1.0, 1.0, 1.0)] + [stats.ratio_of_medians(mine, data[0], paired=True) for mine in data[1:]]
     return tuple(

@@ -10,7 +10,7 @@ from reports import cells, formats
 from reports.cells import Cell, Line
 from reports.load import Run
 from reports.metrics import BY_KEY
-from reports.names import framework_order, mode_order, size_title
+from reports.names import program_order, size_title
 from reports.tables import Row, records
 
 
@@ -86,7 +86,7 @@ def _table(familiar: Familiar, frame: pd.DataFrame, run: Run) -> Table:
         programs.setdefault((row["framework"], row["mode"]), {})[row["metric"]] = row
     found = []
     for (workload, size), programs in sorted(groups.items()):
-        ordered = sorted(programs, key=lambda one: (framework_order(one[0]), mode_order(one[1])))
+        ordered = sorted(programs, key=lambda program: program_order(*program))
         lines = [_line(program, programs[program], familiar.metrics) for program in ordered]
         found.append(Rows(workload, _setting(familiar.phase, workload, size, run), tuple(lines)))
     columns = tuple(BY_KEY[metric].title for metric in familiar.metrics)

@@ -12,7 +12,7 @@ from reports.cells import Cell, Line
 from reports.compare import Verdict
 from reports.heat import HeatMap, described, heat_map
 from reports.metrics import METRICS, PHASES, RANKED, metric_key
-from reports.names import KERNELS, framework_class, framework_order, framework_title, mode_order, phase_title
+from reports.names import KERNELS, framework_class, framework_order, framework_title, phase_title, program_order
 from reports.roofline import Roofline, roofline
 from reports.shapes import ShapeTable, shape_table
 from reports.tables import Row, records
@@ -113,7 +113,7 @@ def kernel_details(frame: pd.DataFrame) -> Details:
         phase = phase_title(metric.phase, KERNELS)
         titles += [f"{phase}: {metric.title}", *([f"{phase}: Achieved"] if metric.key in RANKED.values() else [])]
     lines = []
-    for program in sorted(programs, key=lambda key: (key[0], framework_order(key[1]), mode_order(key[2]))):
+    for program in sorted(programs, key=lambda key: (key[0], program_order(*key[1:]))):
         workload, framework, mode = program
         rows = programs[program]
         figures = [Cell(workload)]

@@ -9,7 +9,7 @@ from reports.cells import Cell, Line
 from reports.compare import Verdict, break_even
 from reports.conditions import taints_of
 from reports.metrics import EQUALISED, LARGEST_BATCH, METRICS, PHASES, RANKED, Metric
-from reports.names import KERNELS, framework_order, mode_order, phase_title, size_title
+from reports.names import KERNELS, framework_order, phase_title, program_order, size_title
 from reports.tables import Row, records, units
 
 SAME_SCORE = 1e-6  # fractions closer than this are the same count of images, summed in another order
@@ -167,7 +167,7 @@ def _order(programs: Programs, verdict: Verdict | None) -> list[tuple[str, str]]
     Modes that were not to be measured are no rows: they are listed under failures and exclusions.
     """
     ranked = [(entry.framework, entry.mode) for entry in verdict.shown] if verdict else []
-    rest = sorted(programs.keys() - set(ranked), key=lambda key: (framework_order(key[0]), mode_order(key[1])))
+    rest = sorted(programs.keys() - set(ranked), key=lambda program: program_order(*program))
     tried = [key for key in rest if any(row["status"] != "n/a" for row in programs[key].values())]
     there = {framework for framework, _ in ranked + tried}
     absent = {framework: (framework, mode) for framework, mode in reversed(rest) if framework not in there}

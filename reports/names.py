@@ -83,3 +83,8 @@ def framework_order(framework: str) -> tuple[int, str]:
 
 def mode_order(mode: str) -> tuple[int, str]:
     return (MODES.index(mode) if mode in MODES else len(MODES), mode)
+
+
+def program_order(framework: str, mode: str) -> tuple[tuple[int, str], tuple[int, str]]:
+    """Sort key: by framework, then by mode."""
+    return framework_order(framework), mode_order(mode)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reports import formats
+from reports.asv_file import outside
 from reports.certificates import MISSING, Certificate, Check, Program
 from reports.load import Run
 from reports.names import (
@@ -14,8 +15,8 @@ from reports.names import (
     framework_class,
     framework_order,
     framework_title,
-    mode_order,
     phase_title,
+    program_order,
     program_title,
     size_title,
 )
@@ -86,8 +87,7 @@ def exclusions(frame: pd.DataFrame, run: Run) -> list[Exclusion]:
         where = ", ".join(part for part in parts if part)
         groups.setdefault((row["status"], row["reason"]), {}).setdefault(program, {})[where] = None
     if run.untried:
-        reason = f"not in the {run.profile} profile"
-        groups.setdefault(("n/a", reason), {})["whole workloads"] = dict.fromkeys(run.untried)
+        groups.setdefault(("n/a", outside(run.manifest)), {})["whole workloads"] = dict.fromkeys(run.untried)
     return [
         Exclusion(status, reason, tuple((program, tuple(wheres)) for program, wheres in programs.items()))
         for (status, reason), programs in sorted(groups.items())
@@ -132,7 +132,7 @@ def manifest_text(run: Run) -> str:
 def _workload_proof(
     workload: str, is_kernel: bool, programs: list[Program], proofs: dict[Program, Certificate]
 ) -> WorkloadProof:
-    ordered = sorted(programs, key=lambda key: (framework_order(key[1]), mode_order(key[2])))
+    ordered = sorted(programs, key=lambda program: program_order(*program[1:]))
     found = tuple(_proof(program, proofs.get(program, MISSING)) for program in ordered)
     worst = []
     for dtype in DTYPES:
