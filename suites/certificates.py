@@ -9,7 +9,7 @@ from threading import Lock
 
 import impls
 from impls.equivalence import Certificate, ProgramName
-from suites.plan import groups
+from suites.plan import groups, proofs
 from suites.profiles import Profile
 
 Report = Callable[[ProgramName, Certificate | None], None]
@@ -25,13 +25,10 @@ def programs(workloads: list[str], profile: Profile) -> list[ProgramName]:
             tuple(name for name in workloads if name in known) for known in (impls.MODELS, impls.KERNELS)
         )
         profile = replace(profile, models=models, kernels=kernels)
-    # The rest proves itself in a run: pipelines in their first pass, what is only evaluated by its outputs.
-    learned = {name: recipe for name, recipe in profile.recipes.items() if name in {*profile.models, *profile.trained}}
-    profile = replace(profile, pipelines=(), recipes=learned)
     missing = {framework: impls.missing(framework) for framework in impls.FRAMEWORKS}
     found = [program for group in groups(profile, missing).values() for program in group.programs]
     chosen = [program for program in found if not workloads or program.workload in workloads]
-    return list(dict.fromkeys(program.proven for program in chosen))
+    return proofs(chosen, profile)
 
 
 @contextmanager

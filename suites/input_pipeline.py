@@ -3,7 +3,7 @@
 import impls
 from impls.pipelines import spec
 from suites import common
-from suites.profiles import QUICK
+from suites.profiles import PIPELINE_SIZE
 
 
 class InputPipeline(common.InputPipeline):
@@ -13,6 +13,6 @@ class InputPipeline(common.InputPipeline):
         list(spec.WORKLOADS),
         list(impls.FRAMEWORKS),
         sorted(set(spec.MODES.values())),
-        [QUICK.pipeline_size.label],
+        [PIPELINE_SIZE.label],
     ]
     param_names = ["workload", "framework", "mode", "size"]  # noqa: RUF012

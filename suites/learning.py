@@ -68,9 +68,9 @@ def _train(run: StageRun, program: Program, kept: Path, recipe: Record) -> None:
         )
         row = run.stage.row(program)
         run.curves.append({**row, "stage": "fit", "seed": number, "target": recipe["target"], **answer})
-        figures = {name: [answer[name]] for name in ("quality", "seconds", "epoch")}
-        figures["to_target"] = [] if answer["to_target"] is None else [answer["to_target"]]
-        run.records.append({**row, **figures, "seconds": [answer["seconds"][-1]]})
+        figures = {"quality": [answer["quality"]], "seconds": [answer["seconds"][-1]], "epoch": [answer["epoch"]]}
+        reached = [] if answer["to_target"] is None else [answer["to_target"]]
+        run.records.append({**row, **figures, "to_target": reached})
 
 
 def _number(part: str) -> int:

@@ -10,7 +10,7 @@ from hwprobe.watch import Watch
 from impls import equivalence
 from suites import capacity, interpreter, latency, learning, pipeline_stage
 from suites.crew import Crew
-from suites.plan import KERNELS, LARGEST_BATCH, LATENCY_PHASES, PIPELINE, Group, Program, Stage
+from suites.plan import KERNELS, LARGEST_BATCH, LATENCY_PHASES, PIPELINE, Group, Program, Stage, proofs
 from suites.profiles import Profile
 from suites.progress import Progress
 from suites.stages import StageRun
@@ -35,7 +35,7 @@ def measure(run: Run, group: Group, profile: Profile, python: str, threads: int)
     if not todo:
         return
     programs = group.programs
-    steps = len(_names(programs, profile)) + sum(_steps(stage) for stage in todo)
+    steps = len(proofs(programs, profile)) + sum(_steps(stage) for stage in todo)
     with Progress(group.name, steps) as progress:
         _certify(run, programs, profile, python, progress)
         for process in range(profile.processes):
@@ -133,16 +133,8 @@ def _certify(run: Run, programs: list[Program], profile: Profile, python: str, p
 
     start = time.monotonic()
     proven = interpreter.proofs(python)
-    for certificate in equivalence.verify(
-        _names(programs, profile), report, precisions=profile.precisions, interpreter=proven
-    ):
+    names = proofs(programs, profile)
+    for certificate in equivalence.verify(names, report, precisions=profile.precisions, interpreter=proven):
         run.certify(certificate)
     run.spend("verifying", time.monotonic() - start)
     run.save()
-
-
-def _names(programs: list[Program], profile: Profile) -> list[equivalence.ProgramName]:
-    """What there is to prove of them, each once: all that is timed. What is only evaluated shows itself whether it is
-    equal, and input pipelines are proven by their stage."""
-    timed = {*profile.models, *profile.kernels, *profile.trained}
-    return list(dict.fromkeys(program.proven for program in programs if program.workload in timed))

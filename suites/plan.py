@@ -1,13 +1,13 @@
 """What a run measures: which programs of which workloads, in which stages, grouped by what shares its processes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import impls
 from impls import boxes, equivalence, kernels
 from impls.pipelines import spec as pipelines
-from suites.profiles import Modes, Profile, Size
+from suites.profiles import PIPELINE_SIZE, Modes, Profile, Size
 
 KERNELS = "kernels"  # the group of all kernels
 PIPELINE = "input pipeline"
@@ -124,6 +124,15 @@ def groups(profile: Profile, missing: Mapping[str, str | None], wanted: Wanted =
     return {name: Group(name, _with_pair(found)) for name, found in stages.items()}
 
 
+def proofs(programs: Iterable[Program], profile: Profile) -> list[equivalence.ProgramName]:
+    """What there is to prove of programs before a run, each once: all that is timed.
+
+    The rest proves itself in the run: input pipelines in their first pass, what is only evaluated by its outputs.
+    """
+    timed = {*profile.models, *profile.kernels, *profile.trained}
+    return list(dict.fromkeys(program.proven for program in programs if program.workload in timed))
+
+
 def _with_pair(stages: list[Stage]) -> tuple[Stage, ...]:
     """An A/A pair in each group: its first timed stage runs its first program twice, in two processes."""
     for index, stage in enumerate(stages):
@@ -178,11 +187,10 @@ def _kernel(name: str, profile: Profile, missing: Mapping[str, str | None], want
     return [stage(kernels.FORWARD, "cold start"), *(stage(phase) for phase in kernels.PHASES[1:])]
 
 
-def _pipeline(name: str, profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
+def _pipeline(name: str, _profile: Profile, missing: Mapping[str, str | None], wanted: Wanted) -> list[Stage]:
     modes = {framework: (mode,) for framework, mode in pipelines.MODES.items()}
-    size = profile.pipeline_size
-    found = [p for p in _programs(name, modes, missing) if wanted(Case(PIPELINE, p, size.label))]
-    return [Stage(PIPELINE, name, size, tuple(found))]
+    found = [p for p in _programs(name, modes, missing) if wanted(Case(PIPELINE, p, PIPELINE_SIZE.label))]
+    return [Stage(PIPELINE, name, PIPELINE_SIZE, tuple(found))]
 
 
 def _no_pipeline(case: Case, profile: Profile) -> str | None:

@@ -28,6 +28,9 @@ class Size(NamedTuple):
         return f"{self.image_size}px-batch{self.batch_size}"
 
 
+PIPELINE_SIZE = Size(pipelines.IMAGE_SIZE, pipelines.BATCH_SIZE)  # of what an input pipeline delivers
+
+
 @dataclass(frozen=True)
 class Profile:
     """One row of settings; all of them are recorded in the run's manifest."""
@@ -70,11 +73,6 @@ class Profile:
     def inference_sizes(self, workload: str) -> tuple[Size, ...]:
         """The sizes of a model's inference; its cold start is the first one's."""
         return tuple(Size(_model(workload).image_size, batch) for batch in self.inference_batches)
-
-    @property
-    def pipeline_size(self) -> Size:
-        """What an input pipeline delivers, whatever the profile."""
-        return Size(pipelines.IMAGE_SIZE, pipelines.BATCH_SIZE)
 
     def cold_sizes(self, workload: str) -> tuple[Size, ...]:
         """The size of a model's cold start."""
