@@ -2,7 +2,9 @@
 
 Formulas do not serve: four times the parameters leaves the activations out, and no formula knows what a framework's
 allocator keeps. Between two measured batch sizes, and beyond them, the need is the straight line through both: images
-of a batch take the same each.
+of a batch take the same each. Beyond a single one it is not known.
+
+The RAM was measured on CPUs; the GPU's memory on an NVIDIA H200, with PyTorch 2.11.
 """
 
 import csv
@@ -90,7 +92,11 @@ def per_framework(
         value = getattr(need, field)
         if (need.workload, need.phase, need.precision) == (workload, phase, precision) and value is not None:
             found.setdefault(need.framework, []).append((need.batch_size, value))
-    amounts = {framework: _on_the_line(points, batch_size) for framework, points in found.items()}
+    amounts = {
+        framework: _on_the_line(points, batch_size)
+        for framework, points in found.items()
+        if len(points) > 1 or batch_size <= points[0][0]
+    }
     return dict(sorted(amounts.items(), key=lambda item: item[1]))
 
 

@@ -1,7 +1,8 @@
 """`python -m suites.needs`: measures what each model needs, for hwprobe/needs.csv.
 
 A need is the peak resident memory of a process that imports the framework, builds the model, and calls it three times;
-on a GPU also the framework's own peak there. A proof's need (the phase "verification") is what the first framework's
+on a GPU also the framework's own peak there, which is all that is taken over from it where the memory was measured
+before: the other figures are those of CPUs. A proof's need (the phase "verification") is what the first framework's
 takes, with the reference results that it writes to the disk. Each is measured in a process of its own; what is in the
 file already stays, so that an interrupted command goes on where it was. Another machine's figures differ by little:
 the threads' own memory, and what an allocator keeps.
@@ -22,7 +23,7 @@ import typer
 
 import hwprobe
 import impls
-from hwprobe import needs
+from hwprobe import gpu, needs
 from hwprobe.needs import Need
 from impls import equivalence
 from suites import memory
@@ -36,6 +37,8 @@ BATCHES = (1, 8)
 LAST = ("keras-jax",)  # whose compiling takes minutes a model
 POLL_S = 0.1
 Key = tuple[str, str, str, str, int]  # workload, phase, framework, precision, batch_size
+# Its auxiliary head normalises one value a channel of an image, of which no framework takes a variance.
+IMPOSSIBLE = {("inception_v3_aux", "training", 1)}
 
 
 def wanted(models: Sequence[str]) -> list[Key]:
@@ -48,12 +51,30 @@ def wanted(models: Sequence[str]) -> list[Key]:
             for phase in PHASES
             for batch_size in BATCHES
             for framework in frameworks
+            if (model, phase, batch_size) not in IMPOSSIBLE
         ]
 
     first = [name for name in impls.FRAMEWORKS if name not in LAST]
     proofs: list[Key] = [(name, needs.VERIFICATION, equivalence.reference_framework(), "float64", 1) for name in models]
     others = [key for frameworks in (first, LAST) for precision in PRECISIONS for key in runs(precision, frameworks)]
     return list(dict.fromkeys([*runs(PRECISIONS[0], first), *proofs, *others]))
+
+
+def missing(models: Sequence[str], found: Sequence[Need], on_gpu: bool) -> list[Key]:
+    """What there still is to measure: on a GPU also of what was measured without one, but for the proofs."""
+    known = {need.key: need for need in found}
+
+    def is_whole(key: Key) -> bool:
+        return key in known and (not on_gpu or key[1] == needs.VERIFICATION or known[key].vram_bytes is not None)
+
+    return [key for key in wanted(models) if not is_whole(key)]
+
+
+def added(found: Sequence[Need], new: Need) -> list[Need]:
+    """The table with one more need; of one that is in it, only the GPU's memory is new."""
+    old = next((need for need in found if need.key == new.key), None)
+    others = [need for need in found if need.key != new.key]
+    return [*others, old._replace(vram_bytes=new.vram_bytes) if old else new]
 
 
 def measure(key: Key) -> Need:
@@ -155,12 +176,12 @@ def main(
         )
         raise typer.Exit(2)
     found, failed = list(needs.load()), False
-    known = {need.key for need in found}
-    todo = [key for key in wanted(chosen) if key not in known]
+    on_gpu = any(device["vendor"]["value"] == "NVIDIA" for device in gpu.collect()["devices"])
+    todo = missing(chosen, found, on_gpu)
     for number, key in enumerate(todo, start=1):
         title = " ".join(map(str, key))
         try:
-            found.append(measure(key))
+            found = added(found, measure(key))
         except WorkerError as error:
             failed = True
             print(f"evenbench: {title}: {error.message}", file=sys.stderr, flush=True)
