@@ -29,7 +29,7 @@ import hwprobe
 from hwprobe import ceilings, conditions
 from hwprobe.ceilings_worker import array_bytes
 from suites import intervals, oracle_pair
-from suites.oracle_pair import LIKWID, ORACLE, STREAMING, DeadError, Rates
+from suites.oracle_pair import LIKWID, ORACLE, STREAMING, DeadError, Pair, Rates
 
 SOURCE = Path(__file__).with_name("oracle.c")
 LIMIT = 0.05  # by which the ceiling of memory may differ
@@ -49,14 +49,30 @@ def build(folder: Path) -> Path:
     return program
 
 
-def ratios(memory: Sequence[Rates], products: Rates, likwid: float | None) -> Rates:
-    """What a pair says, by the keys of RATIOS: of the framework that is fastest there, medians over the rounds."""
-    names = [name for name in products if name != ORACLE]
-    shares = {name: median(rates[name] / rates[ORACLE] for rates in memory) for name in names}
-    best = max(names, key=lambda name: shares[name])
-    found = {"memory": shares[best], "product": max(products[name] for name in names) / products[ORACLE]}
-    found["streaming"] = median(rates[STREAMING] / rates[ORACLE] for rates in memory)
-    return found | ({"likwid": median(rates[best] for rates in memory) / likwid} if likwid else {})
+def ratios(pairs: Sequence[Pair]) -> list[Rates]:
+    """What each pair says, by the keys of RATIOS: of one framework, the fastest of all pairs together.
+
+    The fastest of each pair would be another one each time, and by luck too fast.
+    """
+    names = [name for name in pairs[0].products if all(name in pair.products for pair in pairs) and name != ORACLE]
+    shares = {name: [_over_rounds(pair, name) for pair in pairs] for name in names}
+    products = {name: [pair.products[name] / pair.products[ORACLE] for pair in pairs] for name in names}
+    best, best_product = _fastest(shares), _fastest(products)
+    found = []
+    for number, pair in enumerate(pairs):
+        one = {"memory": shares[best][number], "product": products[best_product][number]}
+        one["streaming"] = _over_rounds(pair, STREAMING)
+        likwid = {"likwid": median(rates[best] for rates in pair.memory) / pair.likwid} if pair.likwid else {}
+        found.append(one | likwid)
+    return found
+
+
+def _over_rounds(pair: Pair, name: str) -> float:
+    return median(rates[name] / rates[ORACLE] for rates in pair.memory)
+
+
+def _fastest(shares: Mapping[str, Sequence[float]]) -> str:
+    return max(shares, key=lambda name: median(shares[name]))
 
 
 def summary(found: Sequence[Rates]) -> tuple[list[str], bool]:
@@ -70,8 +86,11 @@ def summary(found: Sequence[Rates]) -> tuple[list[str], bool]:
     return lines, abs(median(one["memory"] for one in found) - 1) <= LIMIT
 
 
-def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], threads: int, pairs: int) -> list[Rates]:
-    """The ratios of each pair; its rates, and who does not answer, are printed. Raises DeadError."""
+def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], threads: int, pairs: int) -> list[Pair]:
+    """What each pair measures; its rates, and who does not answer, are printed.
+
+    Raises DeadError where the oracle does not answer, or no framework does in every pair.
+    """
     order, size = random.Random(0), _size(facts, len(frameworks) + 1)
     has_avx = "avx2" in (facts["cpu"]["instruction_sets"]["value"] or [])
     found = []
@@ -84,7 +103,9 @@ def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], t
         rates = {name: median(rates[name] for rates in memory) for name in sorted(memory[0])}
         rates |= {LIKWID: likwid} if likwid else {}
         print(f"pair {number}: {_told(rates)} GB/s; {_told(products)} GFLOP/s", *remarks, sep="\n", flush=True)
-        found.append(ratios(memory, products, likwid))
+        found.append(Pair(memory, products, likwid))
+    if not set.intersection(*(set(pair.products) for pair in found)) - {ORACLE}:
+        raise DeadError("no framework answers in every pair")
     return found
 
 
@@ -116,7 +137,7 @@ def main(pairs: Annotated[int, typer.Option(help="Pairs of new processes.", min=
             _leave("the oracle needs cc with -fopenmp (Debian, Ubuntu: apt-get install gcc)", 2)
         before = conditions.collect()
         try:
-            found = compare(oracle, facts, frameworks, threads, pairs)
+            found = ratios(compare(oracle, facts, frameworks, threads, pairs))
         except DeadError as error:
             _leave(str(error), 1)
         taints = conditions.compare(before, conditions.collect())

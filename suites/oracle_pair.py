@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from hwprobe.files import one_line
 
@@ -21,6 +22,14 @@ ORACLE, STREAMING, LIKWID = "C", "C with streaming stores", "likwid-bench"
 ROUNDS, SECONDS = 5, 0.25  # of a pair; of a turn at least
 PATIENCE_S = 120  # for a framework's import and a machine that is busy
 Rates = dict[str, float]  # by program, of one turn each
+
+
+class Pair(NamedTuple):
+    """What a pair measures: bytes/s of each round in memory, FLOP/s of products, bytes/s of likwid-bench or None."""
+
+    memory: list[Rates]
+    products: Rates
+    likwid: float | None
 
 
 class DeadError(Exception):

@@ -13,7 +13,7 @@ import pytest
 
 import hwprobe
 from suites import oracle, oracle_pair
-from suites.oracle_pair import ORACLE, STREAMING, DeadError, Program
+from suites.oracle_pair import ORACLE, STREAMING, DeadError, Pair, Program
 
 HERE = Path(__file__).parents[1]
 SIZE = 32 << 20  # bytes of an array
@@ -134,7 +134,7 @@ def test_a_pair_is_measured_without_the_member_that_does_not_answer(
     monkeypatch.setattr(oracle_pair, "SECONDS", 0.01)
     monkeypatch.setattr(oracle, "_size", lambda *_: SIZE)
     monkeypatch.setattr(oracle_pair, "likwid", lambda *_: 5e9)
-    [found] = oracle.compare(built, hwprobe.collect(paths={}), ["pytorch", "nosuch"], threads=1, pairs=1)
+    [found] = oracle.ratios(oracle.compare(built, hwprobe.collect(paths={}), ["pytorch", "nosuch"], threads=1, pairs=1))
     assert set(found) == set(oracle.RATIOS)
     assert all(0.01 < ratio < 100 for ratio in found.values())
     rates, remark = capsys.readouterr().out.splitlines()
@@ -154,6 +154,10 @@ def test_without_the_oracle_or_any_framework_nothing_is_compared(
     monkeypatch.setattr(oracle_pair, "rounds", lambda *_: ([{ORACLE: 1.0}], {ORACLE: 1.0}, ["n/a: jax: no"]))
     with pytest.raises(DeadError, match=r"^n/a: jax: no$"):
         oracle.compare(false, hwprobe.collect(paths={}), ["jax"], threads=1, pairs=1)
+    answers = iter([({ORACLE: 1.0, name: 1.0}, ORACLE, name) for name in ("pytorch", "jax")])
+    monkeypatch.setattr(oracle_pair, "rounds", lambda *_: ([(one := next(answers))[0] | {STREAMING: 1.0}], one[0], []))
+    with pytest.raises(DeadError, match=r"^no framework answers in every pair$"):
+        oracle.compare(false, hwprobe.collect(paths={}), ["pytorch", "jax"], threads=1, pairs=2)
 
 
 def test_who_is_silent_is_not_waited_for_without_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,16 +188,20 @@ def test_likwid_bench_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_ratios_by_hand() -> None:
-    """Of each framework the median over the rounds; the fastest one counts, in products by itself."""
+    """Of each framework the median over the rounds; of all pairs the one that is fastest over them, so for products."""
     memory = [
         {ORACLE: 10.0, STREAMING: 13.0, "pytorch": 9.0, "jax": 12.0},
         {ORACLE: 20.0, STREAMING: 28.0, "pytorch": 19.0, "jax": 8.0},
         {ORACLE: 10.0, STREAMING: 12.0, "pytorch": 9.8, "jax": 8.0},
     ]
+    lucky = [{ORACLE: 10.0, STREAMING: 13.0, "pytorch": 9.6, "jax": 11.0}]
     products = {ORACLE: 100.0, "pytorch": 70.0, "jax": 80.0}
-    found = oracle.ratios(memory, products, likwid=9.0)
-    assert found == pytest.approx({"memory": 0.95, "product": 0.8, "streaming": 1.3, "likwid": 9.8 / 9})
-    assert "likwid" not in oracle.ratios(memory, products, likwid=None)
+    slow = {ORACLE: 100.0, "pytorch": 72.0, "jax": 60.0, "tensorflow": 99.0}
+    pairs = [Pair(memory, products, 9.0), Pair(lucky, slow, 8.0), Pair(memory, products, None)]
+    first, second, third = oracle.ratios(pairs)
+    assert first == pytest.approx({"memory": 0.95, "product": 0.8, "streaming": 1.3, "likwid": 9.8 / 9})
+    assert second == pytest.approx({"memory": 0.96, "product": 0.6, "streaming": 1.3, "likwid": 9.6 / 8})
+    assert "likwid" not in third
 
 
 @pytest.mark.parametrize(
