@@ -52,7 +52,7 @@ def build(folder: Path) -> Path:
 def ratios(pairs: Sequence[Pair]) -> list[Rates]:
     """What each pair says, by the keys of RATIOS: of one framework, the fastest of all pairs together.
 
-    The fastest of each pair would be another one each time, and by luck too fast.
+    The fastest of each pair could be another one each time, and so by luck alone.
     """
     names = [name for name in pairs[0].products if all(name in pair.products for pair in pairs) and name != ORACLE]
     shares = {name: [_over_rounds(pair, name) for pair in pairs] for name in names}
