@@ -52,9 +52,12 @@ def build(folder: Path) -> Path:
 def ratios(pairs: Sequence[Pair]) -> list[Rates]:
     """What each pair says, by the keys of RATIOS: of one framework, the fastest of all pairs together.
 
-    The fastest of each pair could be another one each time, and so by luck alone.
+    The fastest of each pair could be another one each time, and so by luck alone. Raises DeadError where no framework
+    answers in every pair.
     """
     names = [name for name in pairs[0].products if all(name in pair.products for pair in pairs) and name != ORACLE]
+    if not names:
+        raise DeadError("no framework answers in every pair")
     shares = {name: [_over_rounds(pair, name) for pair in pairs] for name in names}
     products = {name: [pair.products[name] / pair.products[ORACLE] for pair in pairs] for name in names}
     best, best_product = _fastest(shares), _fastest(products)
@@ -87,10 +90,7 @@ def summary(found: Sequence[Rates]) -> tuple[list[str], bool]:
 
 
 def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], threads: int, pairs: int) -> list[Pair]:
-    """What each pair measures; its rates, and who does not answer, are printed.
-
-    Raises DeadError where the oracle does not answer, or no framework does in every pair.
-    """
+    """What each pair measures; its rates, and who does not answer, are printed. Raises DeadError."""
     order, size = random.Random(0), _size(facts, len(frameworks) + 1)
     has_avx = "avx2" in (facts["cpu"]["instruction_sets"]["value"] or [])
     found = []
@@ -104,8 +104,6 @@ def compare(oracle: Path, facts: Mapping[str, Any], frameworks: Sequence[str], t
         rates |= {LIKWID: likwid} if likwid else {}
         print(f"pair {number}: {_told(rates)} GB/s; {_told(products)} GFLOP/s", *remarks, sep="\n", flush=True)
         found.append(Pair(memory, products, likwid))
-    if not set.intersection(*(set(pair.products) for pair in found)) - {ORACLE}:
-        raise DeadError("no framework answers in every pair")
     return found
 
 

@@ -157,7 +157,7 @@ def test_without_the_oracle_or_any_framework_nothing_is_compared(
     answers = iter([({ORACLE: 1.0, name: 1.0}, ORACLE, name) for name in ("pytorch", "jax")])
     monkeypatch.setattr(oracle_pair, "rounds", lambda *_: ([(one := next(answers))[0] | {STREAMING: 1.0}], one[0], []))
     with pytest.raises(DeadError, match=r"^no framework answers in every pair$"):
-        oracle.compare(false, hwprobe.collect(paths={}), ["pytorch", "jax"], threads=1, pairs=2)
+        oracle.ratios(oracle.compare(false, hwprobe.collect(paths={}), ["pytorch", "jax"], threads=1, pairs=2))
 
 
 def test_who_is_silent_is_not_waited_for_without_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
