@@ -1,11 +1,10 @@
 """`python -m suites.needs`: measures what each model needs, for hwprobe/needs.csv.
 
-A need is the peak resident memory of a process that imports the framework, builds the model, and calls it three times;
-on a GPU also the framework's own peak there, which is all that is taken over from it where the memory was measured
-before: the other figures are those of CPUs. A proof's need (the phase "verification") is what the first framework's
-takes, with the reference results that it writes to the disk. Each is measured in a process of its own; what is in the
-file already stays, so that an interrupted command goes on where it was. Another machine's figures differ by little:
-the threads' own memory, and what an allocator keeps.
+A need is the peak resident memory of a process that imports the framework, builds the model, and calls it three times.
+On a GPU it is the framework's own peak there, and nothing else: the other figures are those of CPUs. A proof's need
+(the phase "verification") is what the first framework's takes, with the reference results that it writes to the disk.
+Each is measured in a process of its own; what is in the file already stays, so that an interrupted command goes on
+where it was. Another machine's figures differ by little: the threads' own memory, and what an allocator keeps.
 """
 
 import csv
@@ -61,20 +60,18 @@ def wanted(models: Sequence[str]) -> list[Key]:
 
 
 def missing(models: Sequence[str], found: Sequence[Need], on_gpu: bool) -> list[Key]:
-    """What there still is to measure: on a GPU also of what was measured without one, but for the proofs."""
-    known = {need.key: need for need in found}
-
-    def is_whole(key: Key) -> bool:
-        return key in known and (not on_gpu or key[1] == needs.VERIFICATION or known[key].vram_bytes is not None)
-
-    return [key for key in wanted(models) if not is_whole(key)]
+    """What there still is to measure: the GPU's memory on a GPU, which proofs do not use, and elsewhere the RAM."""
+    known = {need.key for need in found if (need.vram_bytes if on_gpu else need.ram_bytes) is not None}
+    return [key for key in wanted(models) if key not in known and not (on_gpu and key[1] == needs.VERIFICATION)]
 
 
 def added(found: Sequence[Need], new: Need) -> list[Need]:
-    """The table with one more need; of one that is in it, only the GPU's memory is new."""
-    old = next((need for need in found if need.key == new.key), None)
+    """The table with a need that was measured; a row may have one machine's RAM and another one's GPU memory."""
+    old = next((need for need in found if need.key == new.key), new)
     others = [need for need in found if need.key != new.key]
-    return [*others, old._replace(vram_bytes=new.vram_bytes) if old else new]
+    ram = old.ram_bytes if new.ram_bytes is None else new.ram_bytes
+    vram = old.vram_bytes if new.vram_bytes is None else new.vram_bytes
+    return [*others, new._replace(ram_bytes=ram, vram_bytes=vram)]
 
 
 def measure(key: Key) -> Need:
@@ -97,12 +94,11 @@ def _calls(key: Key) -> Need:
             request: dict[str, Any] = {"phase": phase, "program": program, "options": options, "size": size, "seed": 0}
             answer = worker.ask("load", QUICK.timeout_s, key="need", **request)
             worker.ask("warm_up", QUICK.timeout_s, key="need", phase=phase, calls=2)
-            ram = memory.peak(worker.pid)
+            vram = answer["peak_vram"]
+            ram = memory.peak(worker.pid) if vram is None else None
         finally:
             worker.close()
-    return Need(
-        workload, phase, framework, mode, precision, model.image_size, batch_size, ram, answer["peak_vram"], None
-    )
+    return Need(workload, phase, framework, mode, precision, model.image_size, batch_size, ram, vram, None)
 
 
 def _proof(key: Key) -> Need:
@@ -181,13 +177,14 @@ def main(
     for number, key in enumerate(todo, start=1):
         title = " ".join(map(str, key))
         try:
-            found = added(found, measure(key))
+            new = measure(key)
         except WorkerError as error:
             failed = True
             print(f"evenbench: {title}: {error.message}", file=sys.stderr, flush=True)
             continue
+        found = added(found, new)
         save(found)
-        print(f"{number}/{len(todo)} {title}: {(found[-1].ram_bytes or 0) / 2**30:.2f} GiB", flush=True)
+        print(f"{number}/{len(todo)} {title}: {(new.ram_bytes or new.vram_bytes or 0) / 2**30:.2f} GiB", flush=True)
     raise typer.Exit(3 if failed else 0)
 
 
