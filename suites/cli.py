@@ -158,7 +158,7 @@ def train(
     framework: Annotated[str, typer.Option(help="pytorch, tensorflow, keras-tensorflow, keras-torch or keras-jax.")],
     mode: Annotated[str, typer.Option(help="eager, graph or compiled. Default: the one that runs train in.")] = "",
     seed: Annotated[int, typer.Option(help="Of the initial weights and of the order of the images.", min=0)] = 0,
-    recipes: Annotated[str, typer.Option(help="Whose recipe: quick or standard.")] = "standard",
+    recipes: Annotated[str, typer.Option(help="Table of recipes: quick, standard or nuclei.")] = "standard",
     out: Annotated[Path | None, typer.Option(help="Where the trained weights go: .npz.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the loss of every step and all scores as JSON.")

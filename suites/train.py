@@ -10,6 +10,7 @@ from typing import Any
 
 import hwprobe
 import impls
+from impls.tasks.data.registry import named
 from impls.tasks.recipes import QUALITY, RECIPES, Recipe
 from suites import store, trained
 from suites.choices import check_installed, mode_of, one_of
@@ -23,9 +24,11 @@ Found = dict[str, Any]
 
 
 def chosen(model: str, framework: str, mode: str, recipes: str) -> tuple[str, Recipe]:
-    """The mode and the recipe. Raises ValueError, one line that names what there is."""
+    """The mode and the recipe. Raises ValueError, one line that names what there is, or what helps to get the data."""
     found = RECIPES[one_of("table of recipes", recipes, RECIPES)]
     recipe = found[one_of("model with a recipe", model, found)]
+    if why := named(recipe.data).missing():
+        raise ValueError(why)
     check_installed(one_of("framework", framework, impls.FRAMEWORKS))
     return mode_of(framework, mode, STANDARD.training_modes[framework][0]), recipe
 

@@ -16,7 +16,7 @@ from PIL import Image
 from impls.pipelines import photographs
 from impls.pipelines.spec import DEVIATION, MEAN
 from impls.tasks.data import DataError, composed, digits, fashion_mnist
-from impls.tasks.data.composed import items, scenes
+from impls.tasks.data.composed import grounds, items, scenes
 
 ROOT = Path(__file__).parent.parent
 SOME = 150  # scenes of a part
@@ -68,7 +68,7 @@ def test_boxes_and_masks_are_those_of_the_ink(kind: str) -> None:
 
 def test_items_stand_out_from_the_ground_and_leave_it_as_it_is_elsewhere(kind: str) -> None:
     for part, number, (image, objects, mask) in some(kind):
-        ground = scenes.background(part.photograph, 96, draw(part.number, number))  # the first thing that is drawn
+        ground = scenes.background(part.photographs, 96, draw(part.number, number))  # the first thing that is drawn
         change = np.abs(ground - image.astype(int)).max(axis=-1)
         assert change[mask == 1].mean() > 40, number
         apart = np.ones_like(mask, bool)
@@ -83,7 +83,7 @@ def test_a_label_is_its_item_s() -> None:
     shapes = items.Items(pool, np.array([4, 7, 9]), items.cut_digit)
     labels = set()
     for number in range(50):
-        scene = scenes.compose(shapes, photographs.photographs()[0], 96, (0, number))
+        scene = scenes.compose(shapes, grounds.photographs()[0], 96, (0, number))
         for (x_min, y_min, x_max, y_max), label in zip(*scene.objects, strict=True):
             labels.add(int(label))
             upright = np.log2((y_max - y_min) / (x_max - x_min))
@@ -165,8 +165,10 @@ def test_what_is_read_is_what_is_composed(kind: str) -> None:
 def test_the_parts_share_neither_items_nor_photographs(kind: str) -> None:
     split = composed.load(kind, False, 96)
     assert (len(split.train), len(split.held_out)) == (2000, 400)
-    assert (split.train.photograph == photographs.photographs()[0]).all()
-    assert (split.held_out.photograph == photographs.photographs()[1]).all()
+    assert (split.train.photographs, split.held_out.photographs) == grounds.photographs()
+    lain_on, not_seen = ({photograph.tobytes() for photograph in part} for part in grounds.photographs())
+    assert (len(lain_on), len(not_seen)) == (4, 2)
+    assert not lain_on & not_seen
     train, held_out = ({image.tobytes() for image in part.items.images} for part in (split.train, split.held_out))
     assert (len(train), len(held_out)) == {"digits": (1437, 360), "fashion": (60000, 10000)}[kind]
     assert not train & held_out
@@ -267,21 +269,24 @@ def test_without_garments_it_says_what_helps(tmp_path: Path, monkeypatch: pytest
     [
         (digits, items.handwritten, "scikit-learn's digits are not those"),
         (photographs, photographs.photographs, "scikit-learn's photographs are not those"),
+        (grounds, grounds.photographs, "scikit-image's photographs are not those"),
     ],
 )
 def test_other_items_or_photographs_are_refused(module, cached, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cached.cache_clear()
+    grounds.photographs.cache_clear()
     monkeypatch.setattr(module, "SHA256", "0" * 64)
     with pytest.raises(DataError, match=said):
         composed.load("digits", False, 96)
 
 
-def test_without_pillow_the_sets_are_listed_and_say_what_is_missing() -> None:
-    code = """
+@pytest.mark.parametrize(("module", "package"), [("PIL", "pillow"), ("skimage", "scikit-image")])
+def test_without_a_package_the_sets_are_listed_and_say_what_is_missing(module: str, package: str) -> None:
+    code = f"""
 import sys
-sys.modules["PIL"] = None
+sys.modules[{module!r}] = None
 from impls.tasks.data import composed
-print({one.missing() for one in composed.DATA_SETS})
+print({{one.missing() for one in composed.DATA_SETS}})
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == "{'Pillow is not installed: pip install pillow'}\n", done.stderr
+    assert done.stdout == f"{{'{package} is not installed: pip install {package}'}}\n", done.stderr

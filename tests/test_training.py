@@ -244,3 +244,9 @@ def test_what_the_command_refuses(arguments: tuple[str, ...], told: str) -> None
     assert answer.returncode == 2
     assert told in answer.stderr
     assert answer.stderr.count("\n") == 1
+
+
+def test_without_its_data_the_command_says_what_helps(tmp_path: Path) -> None:
+    answer = evenbench("unet", "--framework", "pytorch", "--recipes", "nuclei", EVENBENCH_DATA=str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == f"evenbench: {tmp_path}/nuclei has no wheel of stardist: evenbench data get nuclei\n"

@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from impls.tasks.data import DataError, DataSet, Split, fashion_mnist
-from impls.tasks.data.composed import items
+from impls.tasks.data import DataSet, Split, fashion_mnist
+from impls.tasks.data.composed import grounds, items
+from impls.tasks.data.composed.grounds import Photographs
 from impls.tasks.data.composed.items import Items
 from impls.tasks.data.composed.scenes import Scene, compose
 
-VERSION = 1  # whatever changes a pixel, a box or a label raises it
+VERSION = 2  # whatever changes a pixel, a box or a label raises it
 # Kind of items -> `checksum` of its images of 96 pixels.
 SHA256 = {
-    "digits": "e0d21d07540e0d6c826b713c11b95dd147b70e57ebb963b31c9780b340fc2270",
-    "fashion": "c07d2b7d9c3f690e84c04db86cb9ca46cdd6e8fad9eef556e9eb52594376b9a5",
+    "digits": "d06b83f4b3dc924fae688aecba8f43236b63ac8fec10bbcdba6d5afed143a1e7",
+    "fashion": "d421414ebc69d5678d826743156a1a63506b926340593d842253d08919062400",
 }
 TRAIN, HELD_OUT = 2000, 400  # images
 CLASSES = {"digits": tuple("0123456789"), "fashion": fashion_mnist.CLASSES}
@@ -33,7 +34,7 @@ class Part:
     """Training part (number 0) or held-out part (number 1). masks: whether these are the targets, or the objects."""
 
     items: Items
-    photograph: np.ndarray
+    photographs: Photographs
     number: int
     count: int
     image_size: int
@@ -45,7 +46,7 @@ class Part:
     def scene(self, image: int) -> Scene:
         """All of one image, as it is before it is standardised. Raises IndexError."""
         seed = self.number, range(self.count)[image]
-        return compose(self.items, self.photograph, self.image_size, seed)
+        return compose(self.items, self.photographs, self.image_size, seed)
 
     def read(self, chosen: np.ndarray) -> tuple[np.ndarray, Any]:
         """Images standardised with ImageNet's mean and deviation, and their targets."""
@@ -60,18 +61,13 @@ class Part:
 
 def load(kind: str, masks: bool, image_size: int) -> Split:
     """The images with a kind of items. Raises DataError, and ValueError for an image_size that cannot be."""
-    from impls.pipelines.photographs import photographs
-
     if image_size < STEP or image_size % STEP:
         raise ValueError(f"composited images have a side of a multiple of {STEP} pixels, not of {image_size}")
     pools = items.handwritten() if kind == "digits" else items.garments()
-    try:
-        china, flower = photographs()
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    train, held_out = grounds.photographs()
     return Split(
-        Part(pools[0], china, 0, TRAIN, image_size, masks),
-        Part(pools[1], flower, 1, HELD_OUT, image_size, masks),
+        Part(pools[0], train, 0, TRAIN, image_size, masks),
+        Part(pools[1], held_out, 1, HELD_OUT, image_size, masks),
         MASKS if masks else CLASSES[kind],
         SHA256[kind],
     )
@@ -91,8 +87,9 @@ def checksum(split: Split) -> str:
 
 def missing(kind: str) -> str | None:
     """Why images with a kind of items cannot be made here, None if they can."""
-    if find_spec("PIL") is None:
-        return "Pillow is not installed: pip install pillow"
+    for module, package in (("PIL", "pillow"), ("skimage", "scikit-image")):
+        if find_spec(module) is None:
+            return f"{package} is not installed: pip install {package}"
     return fashion_mnist.missing() if kind == "fashion" else None
 
 
@@ -119,16 +116,16 @@ DATA_SETS = (
     *data_sets(
         "digits",
         "handwritten digits",
-        licence="digits BSD-3-Clause, photographs CC BY 2.0",
-        source="scikit-learn: its digits, china.jpg by danielbuechele, flower.jpg by vultilion",
+        licence="digits BSD-3-Clause, photographs CC BY 2.0, CC0 and in the public domain",
+        source="scikit-learn: its digits; photographs of scikit-learn and scikit-image",
         origin="embedded",
-        how="scikit-learn brings it",
+        how="scikit-learn and scikit-image bring it",
     ),
     *data_sets(
         "fashion",
         "Fashion-MNIST's garments",
-        licence="garments MIT, photographs CC BY 2.0",
-        source="Fashion-MNIST; scikit-learn: china.jpg by danielbuechele, flower.jpg by vultilion",
+        licence="garments MIT, photographs CC BY 2.0, CC0 and in the public domain",
+        source="Fashion-MNIST; photographs of scikit-learn and scikit-image",
         origin="package",
         how=fashion_mnist.REMEDY,
     ),

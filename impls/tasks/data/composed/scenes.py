@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from impls.tasks.data import Objects
+from impls.tasks.data.composed.grounds import Photographs
 from impls.tasks.data.composed.items import Items
 
 # Sizes and places are drawn for images of GRID pixels a side; in others they are in proportion.
@@ -18,9 +19,9 @@ HIDDEN = 4  # two frames share at most 1 / HIDDEN of the smaller one
 TRIES = 30  # to find a frame a place; then the image has one fewer
 PIECE = 64, 192  # smallest and largest side of a photograph's piece, in the photograph's pixels
 TINT = 192  # of 255: a colour's least red, green and blue
-FAINT, INK, FULL = 80, 112, 144  # of 255: ink that begins to cover, that belongs to the item, that covers wholly
+FAINT, INK, FULL = 104, 112, 120  # of 255: ink that begins to cover, that belongs to the item, that covers wholly
 
-CHANNELS = tuple(list(order) for order in permutations(range(3)))  # two photographs have few colours: six times as many
+CHANNELS = tuple(list(order) for order in permutations(range(3)))  # few photographs have few colours: six times as many
 
 Draw = Callable[..., Any]  # low, high (not included), size -> integers
 Frame = tuple[int, int, int]  # top, left, side
@@ -34,11 +35,11 @@ class Scene(NamedTuple):
     mask: np.ndarray
 
 
-def compose(items: Items, photograph: np.ndarray, image_size: int, seed: tuple[int, ...]) -> Scene:
-    """The scene of a seed, with items of these on a piece of this photograph (H, W, 3) uint8."""
+def compose(items: Items, photographs: Photographs, image_size: int, seed: tuple[int, ...]) -> Scene:
+    """The scene of a seed, with items of these on a piece of one of these photographs."""
     # NumPy has frozen the streams of RandomState for good, not those of default_rng (NEP 19).
     draw = partial(np.random.RandomState(seed).randint, dtype=np.int64)
-    image = background(photograph, image_size, draw)
+    image = background(photographs, image_size, draw)
     mask = np.zeros((image_size, image_size), np.uint8)
     boxes, labels = [], []
     for frame in frames(draw):
@@ -53,8 +54,9 @@ def compose(items: Items, photograph: np.ndarray, image_size: int, seed: tuple[i
     return Scene(image.astype(np.uint8), Objects(np.array(boxes, np.float64), np.array(labels, np.int64)), mask)
 
 
-def background(photograph: np.ndarray, image_size: int, draw: Draw) -> np.ndarray:
-    """A piece of a photograph, mirrored or not, its channels in any order: (image_size, image_size, 3)."""
+def background(photographs: Photographs, image_size: int, draw: Draw) -> np.ndarray:
+    """A piece of one of them, mirrored or not, its channels in any order: (image_size, image_size, 3)."""
+    photograph = photographs[draw(len(photographs))]
     side = draw(PIECE[0], PIECE[1] + 1)
     top, left = (draw(length - side + 1) for length in photograph.shape[:2])
     piece = photograph[top : top + side, left : left + side, CHANNELS[draw(len(CHANNELS))]]
