@@ -10,9 +10,7 @@ framework has a profiler, it is asked what it makes of the same layers.
 
 import random
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from impls.layers import Layer
 from suites import intervals
 from suites.choices import check_installed, mode_of, one_of
 from suites.profiles import QUICK
-from suites.worker_process import WorkerError, WorkerProcess, environment
+from suites.worker_process import WorkerError, WorkerProcess, imported
 
 MODEL, CALL = "model", "call"
 SHORTEST = 1e-6  # seconds; no kernel takes less
@@ -72,17 +70,12 @@ def explain(model: str, framework: str, mode: str, image_size: int, batch_size: 
     work, threads = impls.WORKLOADS[model], hwprobe.usable_cpus()
     rows = distinct(work.layers(image_size=image_size), batch_size)
     peaks = ceilings.measure(threads, budget_s=CEILING_SECONDS)
-    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        worker = WorkerProcess(sys.executable, "explain", Path(folder) / "log", environment(threads))
-        try:
-            worker.ask("import_framework", QUICK.timeout_s, framework=framework, threads=threads)
-            program = {"workload": model, "framework": framework, "mode": mode}
-            size = {"image_size": image_size, "batch_size": batch_size}
-            keys = _load(worker, program, size, rows)
-            samples = _measure(worker, keys)
-            profile = _profile(worker, framework)
-        finally:
-            worker.close()
+    program = {"workload": model, "framework": framework, "mode": mode}
+    size = {"image_size": image_size, "batch_size": batch_size}
+    with imported("explain", framework, threads, QUICK.timeout_s) as (worker, _):
+        keys = _load(worker, program, size, rows)
+        samples = _measure(worker, keys)
+        profile = _profile(worker, framework)
     return account(program | size | {"threads": threads}, rows, samples, profile, peaks)
 
 

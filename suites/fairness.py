@@ -9,7 +9,6 @@ same multiply-accumulates (Keras' ResNet50 is version 1) both times are divided 
 
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from impls import references
 from suites import intervals
 from suites.plan import Program
 from suites.profiles import QUICK
-from suites.worker_process import WorkerError, WorkerProcess, environment
+from suites.worker_process import WorkerError, WorkerProcess, imported
 
 LIMIT = 1.03
 BATCHES = (1, 8)
@@ -186,19 +185,14 @@ def _process_turns(
 ) -> dict[int, Turns | str]:
     """What one fresh process measured for each batch size, or why it failed; one that dies leaves the rest out."""
     found: dict[int, Turns | str] = {}
-    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        worker = WorkerProcess(sys.executable, "fairness", Path(folder) / "log", environment(threads))
-        try:
-            worker.ask("import_framework", QUICK.timeout_s, framework=program.framework, threads=threads)
-            for batch_size in sizes:
-                try:
-                    found[batch_size] = measure(program, phase, batch_size, worker, order)
-                except WorkerError as error:
-                    found[batch_size] = error.message
-                    if worker.death:
-                        break
-        finally:
-            worker.close()
+    with imported("fairness", program.framework, threads, QUICK.timeout_s) as (worker, _):
+        for batch_size in sizes:
+            try:
+                found[batch_size] = measure(program, phase, batch_size, worker, order)
+            except WorkerError as error:
+                found[batch_size] = error.message
+                if worker.death:
+                    break
     return found
 
 

@@ -28,7 +28,7 @@ from impls import equivalence
 from suites import memory
 from suites.files import write_atomically
 from suites.profiles import QUICK
-from suites.worker_process import WorkerError, WorkerProcess, environment
+from suites.worker_process import WorkerError, imported
 
 PHASES = ("inference", "training")
 PRECISIONS = ("float32", "bfloat16")
@@ -86,18 +86,12 @@ def _calls(key: Key) -> Need:
     assert model
     program = {"workload": workload, "framework": framework, "mode": mode, "precision": precision}
     size = {"image_size": model.image_size, "batch_size": batch_size}
-    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        worker = WorkerProcess(sys.executable, "needs", Path(folder) / "log", environment(threads))
-        try:
-            worker.ask("import_framework", QUICK.timeout_s, framework=framework, threads=threads)
-            options = {"num_classes": model.num_classes}
-            request: dict[str, Any] = {"phase": phase, "program": program, "options": options, "size": size, "seed": 0}
-            answer = worker.ask("load", QUICK.timeout_s, key="need", **request)
-            worker.ask("warm_up", QUICK.timeout_s, key="need", phase=phase, calls=2)
-            vram = answer["peak_vram"]
-            ram = memory.peak(worker.pid) if vram is None else None
-        finally:
-            worker.close()
+    request: dict[str, Any] = {"options": {"num_classes": model.num_classes}, "size": size, "seed": 0}
+    with imported("needs", framework, threads, QUICK.timeout_s) as (worker, _):
+        answer = worker.ask("load", QUICK.timeout_s, key="need", phase=phase, program=program, **request)
+        worker.ask("warm_up", QUICK.timeout_s, key="need", phase=phase, calls=2)
+        vram = answer["peak_vram"]
+        ram = memory.peak(worker.pid) if vram is None else None
     return Need(workload, phase, framework, mode, precision, model.image_size, batch_size, ram, vram, None)
 
 

@@ -1,7 +1,6 @@
 """`evenbench train`: one training by its recipe, which goes on where the same command was interrupted."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from suites import store, trained
 from suites.choices import check_installed, mode_of, one_of
 from suites.files import make_folder
 from suites.profiles import STANDARD
-from suites.worker_process import ROOT, WorkerProcess, environment
+from suites.worker_process import ROOT, imported
 
 PATIENCE_S = 7 * 24 * 3600  # a training takes as long as it takes
 Report = Callable[[int, int], None]
@@ -40,19 +39,13 @@ def train(
 
     Raises WorkerError if the framework fails, OSError where nothing can be written.
     """
-    threads = hwprobe.usable_cpus()
     program = {"workload": model, "framework": framework, "mode": mode}
     if out:
         make_folder(out.resolve().parent)  # before hours of work
-    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
-        worker = WorkerProcess(sys.executable, "train", Path(folder) / "log", environment(threads))
-        try:
-            here = worker.ask("import_framework", STANDARD.timeout_s, framework=framework, threads=threads)
-            request = {"recipe": asdict(recipe), "seed": seed, "save": str(out.resolve()) if out else ""}
-            request["checkpoint"] = str(checkpoint(program, request, here["versions"]))
-            return worker.ask("fit", PATIENCE_S, report, program=program, **request)
-        finally:
-            worker.close()
+    with imported("train", framework, hwprobe.usable_cpus(), STANDARD.timeout_s) as (worker, here):
+        request = {"recipe": asdict(recipe), "seed": seed, "save": str(out.resolve()) if out else ""}
+        request["checkpoint"] = str(checkpoint(program, request, here["versions"]))
+        return worker.ask("fit", PATIENCE_S, report, program=program, **request)
 
 
 def checkpoint(program: Found, request: Found, versions: Found) -> Path:

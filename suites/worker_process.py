@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
@@ -162,6 +163,22 @@ class WorkerProcess:
             lines = self._written.read_text(errors="replace").splitlines()[-STDERR_LINES:]
             return scrub("\n".join(lines)).splitlines()  # only what is kept: a log can be long
         return []
+
+
+@contextmanager
+def imported(
+    name: str, framework: str, threads: int, timeout_s: float
+) -> Iterator[tuple[WorkerProcess, dict[str, Any]]]:
+    """A worker of this interpreter with a framework imported, and what it says of it; it ends with the block.
+
+    Its log is not kept. Raises WorkerError.
+    """
+    with tempfile.TemporaryDirectory(prefix="evenbench-") as folder:
+        worker = WorkerProcess(sys.executable, name, Path(folder, "log"), environment(threads))
+        try:
+            yield worker, worker.ask("import_framework", timeout_s, framework=framework, threads=threads)
+        finally:
+            worker.close()
 
 
 def _read(stream: IO[bytes], answers: SimpleQueue[str]) -> None:

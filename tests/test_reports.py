@@ -593,6 +593,10 @@ def test_the_usual_tables_have_their_setting_and_their_command(tmp_path: Path) -
     assert [cell.text for cell in rows.lines[0].cells] == ["90.0 %", "", "", "90.0 %"]
     assert tables["Training time of segmentation models"].rows == ()
     assert tables["Memory of inference"].rows == ()
+    text = report_files(results)["report.md"].decode().replace("\\", "")
+    assert "## Accuracy of classification models\n\nMade by `evenbench run --bench classification.Accuracy`.\n" in text
+    assert f"| net | {rows.setting} | PyTorch eager | 90.0 % |  |  | 90.0 % |\n" in text
+    assert "## Memory of inference" not in text
 
 
 def test_parts_of_a_step_are_differences(tmp_path: Path) -> None:
