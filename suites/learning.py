@@ -24,6 +24,7 @@ def fit(run: StageRun) -> None:
             _train(run, program, kept, recipe)
         run.progress.advance()
     trained.discard_others(kept)
+    trained.discard_abandoned()
 
 
 def accuracy(run: StageRun) -> None:
@@ -63,7 +64,7 @@ def _train(run: StageRun, program: Program, kept: Path, recipe: Record) -> None:
             program=program.names,
             recipe=recipe,
             seed=run.profile.seed + number,
-            checkpoint=str(trained.path(run.stage.workload, _facts(run, [program.label, number]), "unfinished")),
+            checkpoint=str(trained.path(run.stage.workload, _facts(run, [program.label, number]), trained.UNFINISHED)),
             save="" if number or kept.exists() else str(kept),
         )
         row = run.stage.row(program)

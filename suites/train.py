@@ -51,7 +51,7 @@ def train(
 def checkpoint(program: Found, request: Found, versions: Found) -> Path:
     """Where an interrupted training is kept: under all that it depends on."""
     facts = {"program": program, **request, "versions": versions, "source": store.source_hash(ROOT)}
-    return trained.path(program["workload"], facts, "unfinished")
+    return trained.path(program["workload"], facts, trained.UNFINISHED)
 
 
 @contextmanager

@@ -2,10 +2,15 @@
 
 import hashlib
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from impls.equivalence import cache_folder
+
+UNFINISHED = "unfinished"  # folder of the states of trainings that are to go on
+ABANDONED_S = 30 * 24 * 3600  # after which nobody goes on with one
 
 
 def path(workload: str, facts: dict[str, Any], folder: str = "trained") -> Path:
@@ -23,6 +28,14 @@ def discard_others(kept: Path) -> None:
     for other in kept.parent.glob(f"{stem}-*.npz"):
         if other != kept:
             other.unlink(missing_ok=True)
+
+
+def discard_abandoned() -> None:
+    """Delete the states of trainings that were interrupted long ago; most are of older code, and none can go on."""
+    for state in (cache_folder() / UNFINISHED).glob("*.npz"):
+        with suppress(OSError):  # another process's, gone meanwhile
+            if time.time() - state.stat().st_mtime > ABANDONED_S:
+                state.unlink()
 
 
 def _hash(value: Any) -> str:

@@ -1,8 +1,10 @@
 """Several framework versions: two small environments, measured side by side by one run of asv."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 import venv
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -274,3 +276,15 @@ def test_trained_weights_of_other_versions_stay_and_those_of_older_code_go(tmp_p
         one.write_bytes(b"weights")
     trained.discard_others(paths[2])
     assert [one.exists() for one in paths] == [True, False, True]
+
+
+def test_states_of_trainings_that_nobody_went_on_with_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    facts = {"recipe": {"steps": 5}, "versions": {}}
+    old, new = (trained.path("resnet50", {**facts, "of": of}, trained.UNFINISHED) for of in ("old", "new"))
+    old.parent.mkdir(parents=True)
+    for state, age_s in ((old, trained.ABANDONED_S + 60), (new, trained.ABANDONED_S - 60)):
+        state.write_bytes(b"state")
+        os.utime(state, (time.time() - age_s,) * 2)
+    trained.discard_abandoned()
+    assert (old.exists(), new.exists()) == (False, True)
