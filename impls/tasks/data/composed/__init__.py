@@ -6,7 +6,6 @@ README.md says how they are made and why so. Each image is made when it is read,
 import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -87,10 +86,7 @@ def checksum(split: Split) -> str:
 
 def missing(kind: str) -> str | None:
     """Why images with a kind of items cannot be made here, None if they can."""
-    for module, package in (("PIL", "pillow"), ("skimage", "scikit-image")):
-        if find_spec(module) is None:
-            return f"{package} is not installed: pip install {package}"
-    return fashion_mnist.missing() if kind == "fashion" else None
+    return grounds.missing() or (fashion_mnist.missing() if kind == "fashion" else None)
 
 
 def data_sets(kind: str, things: str, **facts: Any) -> tuple[DataSet, DataSet]:

@@ -16,12 +16,22 @@ SHA256 = "d7eac079eb61ece01ef2d562ce489aee2fe0302e74daa3938be89d15b944508c"  # o
 Photographs = tuple[np.ndarray, ...]  # (H, W, 3) uint8
 
 
+def missing() -> str | None:
+    """Why they cannot be read, None if they can."""
+    for module, package in (("PIL", "pillow"), ("skimage", "scikit-image")):
+        if find_spec(module) is None:
+            return f"{package} is not installed: pip install {package}"
+    return None
+
+
 @cache
 def photographs() -> tuple[Photographs, Photographs]:
     """Those of the training part and those of the held-out part.
 
-    Raises DataError if their pixels are not those that were tested.
+    Raises DataError if a package is missing, or their pixels are not those that were tested.
     """
+    if why := missing():
+        raise DataError(why)
     from impls.pipelines.photographs import checksum, photographs  # what is in impls.pipelines needs Pillow
 
     try:
@@ -39,8 +49,7 @@ def _read(name: str) -> np.ndarray:
     from PIL import Image
 
     spec = find_spec("skimage")
-    if not spec or not spec.submodule_search_locations:
-        raise DataError("scikit-image is not installed: pip install scikit-image")
+    assert spec and spec.submodule_search_locations
     path = Path(spec.submodule_search_locations[0], "data", name)
     try:
         return np.asarray(Image.open(path).convert("RGB"))
